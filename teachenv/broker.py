@@ -1,0 +1,219 @@
+"""The ledger between a teacher and the environments: every trial ends exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from teachenv.protocols import Outcome, State, Teacher, Trial
+from teachenv.seeding import derive_int
+
+RECENT = 100
+"""Outcomes averaged for the progress figures."""
+
+
+class TooManyFailuresError(RuntimeError):
+    """The environment broke in too many trials in a row."""
+
+
+@dataclass
+class _Open:
+    trial: Trial
+    lane: str
+    outcome: Outcome | None = None  # finished, but signals the teacher needs are missing
+
+
+class Broker:
+    """Carries trials out and outcomes back, in one process; thread-safe.
+
+    A trial is *outstanding* from :meth:`ask` until its one outcome reached the teacher. When
+    the teacher needs signals, a finished trial waits for them (:meth:`signal`); otherwise its
+    outcome is told at once and later signals only complete its row. :meth:`close_round` ends
+    everything that is left as "lost".
+
+    Args:
+        teacher: Who picks the tasks.
+        seed: Run seed, for the level seeds of trials whose teacher gives none.
+        max_failed: Failed trials in a row after which :meth:`ask` raises.
+    """
+
+    def __init__(self, teacher: Teacher, *, seed: int = 0, max_failed: int = 10) -> None:
+        self.teacher = teacher
+        self.step = 0
+        """Environment steps of the run so far; set by :meth:`advance`."""
+        self.listener: Callable[[Broker], None] | None = None
+        """Called after every :meth:`advance`, for progress bars."""
+        self.recent: deque[Outcome] = deque(maxlen=RECENT)
+        self._seed = seed
+        self._max_failed = max_failed
+        self._failed_in_a_row = 0
+        self._last_failure = ""
+        self._open: dict[int, _Open] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._row_of: dict[int, dict[str, Any]] = {}
+        self._round = 0
+        self._counts = {"asked": 0, "ok": 0, "failed": 0, "lost": 0}
+        self._lock = threading.RLock()
+
+    # -- environments ----------------------------------------------------------------------
+
+    def ask(self, lane: str = "0") -> Trial:
+        """Issue a trial to ``lane``; a trial that lane still plays is ended as lost.
+
+        Raises:
+            TooManyFailuresError: after ``max_failed`` failed trials in a row.
+        """
+        with self._lock:
+            if self._failed_in_a_row >= self._max_failed:
+                raise TooManyFailuresError(
+                    f"the environment broke in {self._failed_in_a_row} trials in a row; "
+                    f"the last one: {self._last_failure}"
+                )
+            for entry in [e for e in self._open.values() if e.lane == lane and not e.outcome]:
+                self._end(entry, Outcome.lost())
+            trial = self.teacher.ask()
+            if trial.id in self._open or trial.id in self._row_of:
+                raise ValueError(f"teacher issued trial id {trial.id} twice")
+            self._open[trial.id] = _Open(trial, lane)
+            self._counts["asked"] += 1
+            if trial.level_seed is None:
+                return replace(trial, level_seed=derive_int(self._seed, "level", trial.id))
+            return trial
+
+    def tell(self, trial_id: int, outcome: Outcome, message: str = "") -> None:
+        """Report how an outstanding trial ended.
+
+        Args:
+            trial_id: Id of the trial.
+            outcome: How it ended.
+            message: For status "failed": what broke.
+
+        Raises:
+            ValueError: if no such trial is outstanding; the ledger is unchanged.
+        """
+        with self._lock:
+            entry = self._open.get(trial_id)
+            if entry is None or entry.outcome is not None:
+                raise ValueError(
+                    f"tell: trial {trial_id} is not outstanding (unknown, or already told)"
+                )
+            if outcome.status == "failed":
+                self._failed_in_a_row += 1
+                self._last_failure = message or "no message"
+            elif outcome.status == "ok":
+                self._failed_in_a_row = 0
+            if outcome.status == "ok" and not self.teacher.needs <= set(outcome.signals):
+                entry.outcome = outcome
+                return
+            self._end(entry, outcome)
+
+    def lose(self, lane_prefix: str) -> int:
+        """End all unfinished trials of lanes whose name starts with ``lane_prefix`` as lost."""
+        with self._lock:
+            mine = [
+                entry
+                for entry in self._open.values()
+                if entry.lane.startswith(lane_prefix) and entry.outcome is None
+            ]
+            for entry in mine:
+                self._end(entry, Outcome.lost())
+            return len(mine)
+
+    # -- students --------------------------------------------------------------------------
+
+    def signal(self, trial_id: int, signals: Mapping[str, float]) -> None:
+        """Add signals to a finished trial of this round; the teacher is told if it waited.
+
+        Raises:
+            ValueError: if the trial did not finish in this round.
+        """
+        with self._lock:
+            entry = self._open.get(trial_id)
+            if entry is not None and entry.outcome is not None:
+                merged = {**entry.outcome.signals, **signals}
+                entry.outcome = replace(entry.outcome, signals=merged)
+                if self.teacher.needs <= set(merged):
+                    self._end(entry, entry.outcome)
+            elif trial_id in self._row_of:
+                self._row_of[trial_id]["signals"].update(signals)
+            else:
+                raise ValueError(f"signal: trial {trial_id} did not finish in this round")
+
+    def advance(self, step: int) -> None:
+        """Say how many environment steps the run has taken."""
+        self.step = step
+        if self.listener is not None:
+            self.listener(self)
+
+    # -- the loop --------------------------------------------------------------------------
+
+    @property
+    def outstanding(self) -> tuple[Trial, ...]:
+        """Trials issued and not yet told to the teacher."""
+        with self._lock:
+            return tuple(entry.trial for entry in self._open.values())
+
+    def close_round(self) -> list[dict[str, Any]]:
+        """End what is outstanding as lost and return the rows of the round, in order of ending."""
+        with self._lock:
+            for entry in list(self._open.values()):
+                self._end(entry, Outcome.lost())
+            rows, self._rows = self._rows, []
+            self._row_of.clear()
+            self._round += 1
+            return rows
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials were asked, and ended as ok, failed and lost."""
+        return dict(self._counts)
+
+    def state_dict(self) -> State:
+        """Return the ledger's counters; only at a round boundary.
+
+        Raises:
+            RuntimeError: while trials are outstanding or rows are not collected.
+        """
+        if self._open or self._rows:
+            raise RuntimeError("Broker.state_dict: close the round first")
+        return {
+            "step": self.step,
+            "round": self._round,
+            "failed_in_a_row": self._failed_in_a_row,
+            "counts": dict(self._counts),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.step = int(state["step"])
+        self._round = int(state["round"])
+        self._failed_in_a_row = int(state["failed_in_a_row"])
+        self._counts = {key: int(value) for key, value in state["counts"].items()}
+
+    def _end(self, entry: _Open, outcome: Outcome) -> None:
+        trial = entry.trial
+        self.teacher.tell(trial, outcome)
+        del self._open[trial.id]
+        self._counts[outcome.status] += 1
+        if outcome.status == "ok":
+            self.recent.append(outcome)
+        row = {
+            "trial": trial.id,
+            "task": trial.task.tolist(),
+            "reason": trial.reason,
+            "level_seed": trial.level_seed,
+            "train": trial.train,
+            "score": outcome.score,
+            "episode_return": outcome.episode_return,
+            "episode_length": outcome.episode_length,
+            "success": outcome.success,
+            "status": outcome.status,
+            "signals": dict(outcome.signals),
+            "round": self._round,
+            "step": self.step,
+        }
+        self._rows.append(row)
+        self._row_of[trial.id] = row

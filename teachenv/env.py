@@ -1,0 +1,211 @@
+"""The contract of an environment that knows tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import gymnasium as gym
+import numpy as np
+
+from teachenv.space import Task, TaskError, TaskSpace
+
+ObsType = TypeVar("ObsType")
+ActType = TypeVar("ActType")
+
+MAX_LEVEL_SEED = 2**53
+"""Level seeds are whole numbers in [0, 2**53): exact in JSON, in C++ and in doubles."""
+
+
+class Level(NamedTuple):
+    """What fixes an episode besides the actions: the task and the level seed."""
+
+    task: Task
+    level_seed: int
+
+
+def read_level(
+    task_space: TaskSpace,
+    options: Mapping[str, Any] | None,
+    current: Task,
+    extra: frozenset[str] = frozenset(),
+) -> tuple[Task, int | None]:
+    """Read ``task`` and ``level_seed`` from reset options; changes nothing.
+
+    Args:
+        task_space: Space the task must lie in.
+        options: Options given to ``reset``; ``None`` for none.
+        current: Task kept when the options name none.
+        extra: Further option names the environment understands.
+
+    Returns:
+        The task to play and the level seed asked for, if any.
+
+    Raises:
+        TaskError: for unknown options, a bad task or a bad level seed.
+    """
+    if options is None:
+        return current, None
+    known = {"task", "level_seed", *extra}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TaskError(f"reset: unknown options {unknown}; known: {sorted(known)}")
+    given = options.get("task")
+    task = current if given is None else task_space.task(given)
+    seed = options.get("level_seed")
+    if seed is None:
+        return task, None
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TaskError(f"level_seed: expected a whole number, got {seed!r}")
+    if not 0 <= seed < MAX_LEVEL_SEED:
+        raise TaskError(f"level_seed: expected a whole number in [0, 2**53), got {seed}")
+    return task, int(seed)
+
+
+def to_score(episode_return: float, return_range: tuple[float, float]) -> float:
+    """Map an episode return to a score in [0, 1] by the environment's return range."""
+    low, high = return_range
+    return min(1.0, max(0.0, (episode_return - low) / (high - low)))
+
+
+class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
+    """A Gymnasium environment whose episodes are played on a task.
+
+    The task comes through ``reset(options={"task": vector or {name: value}})``; names left out
+    of a mapping take their defaults, and without a task the current one stays.
+    ``options={"level_seed": n}`` fixes everything random in the level; without it a level seed
+    is drawn from ``self.np_random``. A refused option raises :class:`TaskError` and leaves the
+    environment as it was.
+
+    Every ``info`` carries ``task`` (float64, read-only), ``level_seed`` (int), ``is_success``
+    (bool: episode return so far above ``mastery``) and ``progress`` (float in [0, 1]). The
+    values of the last ``info`` of an episode are the episode's, whoever ended it.
+
+    Subclasses set the attributes below and implement :meth:`_start`, :meth:`_advance` and
+    :attr:`progress`.
+
+    Attributes:
+        task_space: The tasks.
+        return_range: Lowest and highest episode return that scores tell apart.
+        mastery: A task is mastered by an episode return above this.
+        harder: For hand-made curricula: +1 where larger values of a parameter are harder, -1
+            where smaller ones are; parameters left out are not known to be ordered.
+    """
+
+    task_space: TaskSpace
+    return_range: tuple[float, float]
+    mastery: float
+    harder: Mapping[str, int] = MappingProxyType({})
+    reset_options: frozenset[str] = frozenset()
+    """Further options ``reset`` understands."""
+
+    _level: Level | None = None
+    _episode_return: float = 0.0
+
+    @property
+    def task(self) -> Task:
+        """The current task; the default task before the first reset."""
+        return self.task_space.default if self._level is None else self._level.task
+
+    @property
+    def level_seed(self) -> int:
+        """The current level seed.
+
+        Raises:
+            TaskError: before the first reset.
+        """
+        if self._level is None:
+            raise TaskError("level_seed: the environment has not been reset yet")
+        return self._level.level_seed
+
+    @property
+    def progress(self) -> float:
+        """How far the episode has come, in [0, 1]."""
+        raise NotImplementedError
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ObsType, dict[str, Any]]:
+        """Start an episode; see the class for the options.
+
+        Raises:
+            TaskError: if an option is refused; the environment keeps its task and episode.
+        """
+        task, level_seed = read_level(self.task_space, options, self.task, self.reset_options)
+        self._check_options(options or {})
+        super().reset(seed=seed)
+        if level_seed is None:
+            level_seed = self._draw_level_seed(seed)
+        self._level = Level(task, level_seed)
+        self._episode_return = 0.0
+        observation = self._start(self._level, options or {})
+        return observation, self._info()
+
+    def step(self, action: ActType) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
+        """Play one step; see :meth:`gymnasium.Env.step`."""
+        observation, reward, terminated, truncated = self._advance(action)
+        self._episode_return += reward
+        return observation, reward, terminated, truncated, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        task, level_seed = cast(Level, self._level)
+        return {
+            "task": task,
+            "level_seed": level_seed,
+            "is_success": self._episode_return > self.mastery,
+            "progress": self.progress,
+        }
+
+    def _draw_level_seed(self, seed: int | None) -> int:
+        return int(self.np_random.integers(2**32))
+
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse bad values of :attr:`reset_options`, before anything changes."""
+
+    def _start(self, level: Level, options: Mapping[str, Any]) -> ObsType:
+        """Build the level and return the first observation."""
+        raise NotImplementedError
+
+    def _advance(self, action: ActType) -> tuple[ObsType, float, bool, bool]:
+        """Play one step; return observation, reward, terminated, truncated."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class MakeEnv:
+    """A picklable recipe for environments of one kind.
+
+    Args:
+        env_id: Gymnasium id.
+        kwargs: Keyword arguments for ``gymnasium.make``.
+    """
+
+    env_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> gym.Env[Any, Any]:
+        """Make one environment, without Gymnasium's per-step checker."""
+        import teachenv  # noqa: F401  (registers the ids, also in worker processes)
+
+        return gym.make(self.env_id, disable_env_checker=True, **self.kwargs)
+
+
+def task_contract(env: gym.Env[Any, Any]) -> tuple[TaskSpace, tuple[float, float], float]:
+    """Return ``(task_space, return_range, mastery)`` of a possibly wrapped environment.
+
+    Raises:
+        TypeError: if the environment declares no task space.
+    """
+    try:
+        return (
+            env.get_wrapper_attr("task_space"),
+            env.get_wrapper_attr("return_range"),
+            env.get_wrapper_attr("mastery"),
+        )
+    except AttributeError as error:
+        raise TypeError(
+            f"{env}: expected an environment with task_space, return_range and mastery "
+            f"(a TaskEnv, or teachenv.Parameterize around any environment): {error}"
+        ) from None

@@ -1,0 +1,393 @@
+"""Task spaces: named, bounded environment parameters and their map to the unit cube."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Task = NDArray[np.float64]
+"""A point of a task space: float64, shape ``(dim,)``, in the environment's units, read-only."""
+
+Kind = Literal["float", "int", "choice"]
+
+MAX_DIM = 10_000
+"""Largest number of dimensions a space may have; larger is taken for a mistake."""
+
+
+class TaskError(ValueError):
+    """A task or a task space was refused; the message names field, bounds and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """One named environment parameter.
+
+    Args:
+        name: Key under which the parameter is given in task dictionaries.
+        low: Smallest value (inclusive). For ``kind="choice"`` leave it at 0.
+        high: Largest value (inclusive). For ``kind="choice"`` it is derived from ``choices``.
+        default: Value taken when a task leaves this name out; ``low`` if not given.
+        unit: Unit of the value ("m", "terrain steps", "rad", ...).
+        meaning: What the parameter does, in a few words.
+        kind: "float", "int" (whole numbers low..high) or "choice" (index into ``choices``).
+        choices: Labels of a "choice" dimension; tasks hold the index, dictionaries may hold either.
+
+    Raises:
+        TaskError: for an empty name, bounds that are not finite or not ordered, a default
+            outside the bounds, or whole-number dimensions with fractional bounds.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    default: float | None = None
+    unit: str = ""
+    meaning: str = ""
+    kind: Kind = "float"
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TaskError(f"Dim: the name must be a non-empty string, got {self.name!r}")
+        if self.kind not in ("float", "int", "choice"):
+            raise TaskError(
+                f"Dim {self.name!r}: kind must be 'float', 'int' or 'choice', got {self.kind!r}"
+            )
+        if (self.kind == "choice") != bool(self.choices):
+            raise TaskError(f"Dim {self.name!r}: choices belong to kind='choice', and only to it")
+        if self.kind == "choice":
+            object.__setattr__(self, "choices", tuple(self.choices))
+            object.__setattr__(self, "low", 0.0)
+            object.__setattr__(self, "high", float(len(self.choices) - 1))
+        low, high = float(self.low), float(self.high)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise TaskError(f"Dim {self.name!r}: bounds must be finite, got [{low}, {high}]")
+        if low > high or (low == high and self.kind == "float"):
+            raise TaskError(f"Dim {self.name!r}: low must be below high, got [{low}, {high}]")
+        if self.kind == "float" and not math.isfinite(high - low):
+            raise TaskError(f"Dim {self.name!r}: the range [{low}, {high}] overflows")
+        if self.kind == "int" and not (low.is_integer() and high.is_integer()):
+            raise TaskError(f"Dim {self.name!r}: 'int' needs whole bounds, got [{low}, {high}]")
+        default = low if self.default is None else float(self.default)
+        if not low <= default <= high or (self.kind != "float" and not default.is_integer()):
+            raise TaskError(
+                f"Dim {self.name!r}: the default {default} is not a value in [{low}, {high}]"
+            )
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        object.__setattr__(self, "default", default)
+
+    @property
+    def n_values(self) -> int | None:
+        """Number of values of a whole-number dimension, ``None`` for a continuous one."""
+        return None if self.kind == "float" else int(self.high - self.low) + 1
+
+    def parse(self, value: Any) -> float:
+        """Return ``value`` as a float of this dimension.
+
+        Raises:
+            TaskError: if it is not a number (or a label, for choices) inside the bounds.
+        """
+        if isinstance(value, str) and self.kind == "choice":
+            if value in self.choices:
+                return float(self.choices.index(value))
+            raise TaskError(f"{self.name}: {value!r} is not one of {list(self.choices)}")
+        if isinstance(value, bool | np.bool_ | str | bytes | complex) or value is None:
+            raise TaskError(f"{self.name}: expected a number in {self._bounds()}, got {value!r}")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise TaskError(
+                f"{self.name}: expected a number in {self._bounds()}, got {value!r}"
+            ) from None
+        if not self.low <= number <= self.high:
+            raise TaskError(f"{self.name}: {number} is outside {self._bounds()}")
+        if self.kind != "float" and not number.is_integer():
+            raise TaskError(f"{self.name}: {number} is not a whole number in {self._bounds()}")
+        return number
+
+    def _bounds(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        return f"[{self.low:g}, {self.high:g}]{unit}"
+
+
+class TaskSpace:
+    """A box of named parameters.
+
+    Args:
+        dims: One :class:`Dim` per parameter, in the order of the task vector.
+
+    Raises:
+        TaskError: for an empty space, repeated names or more than ``MAX_DIM`` dimensions.
+
+    Example:
+        >>> space = TaskSpace([Dim("height", 0.0, 3.0), Dim("spacing", 0.0, 6.0, default=6.0)])
+        >>> space.task({"height": 1.5})
+        array([1.5, 6. ])
+    """
+
+    def __init__(self, dims: Sequence[Dim]) -> None:
+        self.dims = tuple(dims)
+        if not 1 <= len(self.dims) <= MAX_DIM:
+            raise TaskError(f"TaskSpace: expected 1 to {MAX_DIM} dimensions, got {len(self.dims)}")
+        self.names = tuple(dim.name for dim in self.dims)
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise TaskError(f"TaskSpace: repeated names {repeated}; every dimension needs its own")
+        self.low = _read_only([dim.low for dim in self.dims])
+        self.high = _read_only([dim.high for dim in self.dims])
+        self.default = _read_only([cast(float, dim.default) for dim in self.dims])
+        self._span = self.high - self.low
+        self._counts = np.array([dim.n_values or 0 for dim in self.dims], dtype=np.float64)
+        self._whole = self._counts > 0
+        self._all_float = not bool(self._whole.any())
+
+    # -- reading tasks ---------------------------------------------------------------------
+
+    def task(self, value: ArrayLike | Mapping[str, Any], base: Task | None = None) -> Task:
+        """Return ``value`` as a read-only task.
+
+        Args:
+            value: A vector of shape ``(dim,)`` or a mapping from names to values (choice labels
+                allowed).
+            base: Where a mapping leaves a name out, its value is taken from here; defaults
+                otherwise.
+
+        Raises:
+            TaskError: naming every offending field with its bounds and value.
+        """
+        if isinstance(value, Mapping):
+            unknown = [name for name in value if name not in self.names]
+            if unknown:
+                raise TaskError("; ".join(self._unknown(name) for name in unknown))
+            filled = self.default if base is None else base
+            given: Sequence[Any] = [value.get(n, filled[i]) for i, n in enumerate(self.names)]
+        else:
+            given = self._vector(value)
+        numbers, problems = [], []
+        for dim, item in zip(self.dims, given, strict=True):
+            try:
+                numbers.append(dim.parse(item))
+            except TaskError as error:
+                problems.append(str(error))
+        if problems:
+            raise TaskError("; ".join(problems))
+        return _read_only(numbers)
+
+    def _vector(self, value: ArrayLike) -> Sequence[Any]:
+        expected = f"a vector of {self.dim} numbers ({', '.join(self.names[:8])})"
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError):
+            raise TaskError(f"task: expected {expected}, got {value!r}") from None
+        if array.shape != (self.dim,):
+            raise TaskError(f"task: expected {expected}, got shape {array.shape}")
+        if array.dtype.kind not in "iuf":
+            raise TaskError(f"task: expected {expected}, got dtype {array.dtype}")
+        return cast(Sequence[Any], array.tolist())
+
+    def _unknown(self, name: object) -> str:
+        near = difflib.get_close_matches(str(name), self.names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"unknown task parameter {name!r}; known: {', '.join(self.names)}{hint}"
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a task of this space (vector or mapping)."""
+        try:
+            self.task(cast(ArrayLike, value))
+        except TaskError:
+            return False
+        return True
+
+    def clip(self, vector: ArrayLike) -> Task:
+        """Return the nearest task: values moved inside the bounds, whole numbers rounded.
+
+        Args:
+            vector: Finite numbers of shape ``(dim,)``.
+
+        Raises:
+            TaskError: for a wrong shape or a value that is not finite.
+        """
+        array = np.asarray(self._vector(vector), dtype=np.float64)
+        if not np.isfinite(array).all():
+            raise TaskError(f"clip: expected finite numbers, got {array.tolist()}")
+        array = np.clip(array, self.low, self.high)
+        return _read_only(np.where(self._whole, np.round(array), array))
+
+    # -- unit cube -------------------------------------------------------------------------
+
+    def to_unit(self, task: ArrayLike) -> NDArray[np.float64]:
+        """Map a task to the unit cube; whole-number values go to the middle of their bin.
+
+        Args:
+            task: Tasks of shape ``(dim,)`` or ``(n, dim)``.
+
+        Returns:
+            float64 in [0, 1], same shape.
+        """
+        array = np.asarray(task, dtype=np.float64)
+        if self._all_float:
+            return cast(NDArray[np.float64], np.clip((array - self.low) / self._span, 0.0, 1.0))
+        span = np.where(self._whole, 1.0, self._span)
+        scaled = (array - self.low) / span
+        binned = (scaled + 0.5) / np.where(self._whole, self._counts, 1.0)
+        return cast(NDArray[np.float64], np.clip(np.where(self._whole, binned, scaled), 0.0, 1.0))
+
+    def from_unit(self, unit: ArrayLike) -> Task:
+        """Map points of the unit cube to tasks; the inverse of :meth:`to_unit`.
+
+        Args:
+            unit: Points of shape ``(dim,)`` or ``(n, dim)``; values are clipped to [0, 1].
+
+        Returns:
+            Read-only float64 of the same shape, always inside the space.
+        """
+        cube = np.clip(np.asarray(unit, dtype=np.float64), 0.0, 1.0)
+        tasks = self.low + cube * self._span
+        if not self._all_float:
+            bins = np.minimum(np.floor(cube * self._counts), np.maximum(self._counts - 1, 0))
+            tasks = np.where(self._whole, self.low + bins, tasks)
+        return _read_only(np.clip(tasks, self.low, self.high))
+
+    # -- points ----------------------------------------------------------------------------
+
+    def sample(self, rng: np.random.Generator) -> Task:
+        """Draw a task uniformly; consumes ``dim`` doubles of ``rng``."""
+        return self.from_unit(rng.random(self.dim))
+
+    def grid(self, n: int | Sequence[int]) -> NDArray[np.float64]:
+        """Regular grid including both ends of every dimension.
+
+        Args:
+            n: Points per dimension (one number for all, or one each). Whole-number dimensions
+                yield at most their number of values. A single point is the middle.
+
+        Returns:
+            Read-only float64 of shape ``(n_tasks, dim)``, the last dimension running fastest.
+
+        Raises:
+            TaskError: if ``n`` is not positive or has the wrong length.
+        """
+        counts = [n] * self.dim if isinstance(n, int) else list(n)
+        if len(counts) != self.dim or min(counts) < 1:
+            raise TaskError(f"grid: expected {self.dim} positive numbers, got {n!r}")
+        axes = []
+        for dim, count in zip(self.dims, counts, strict=True):
+            axis = np.linspace(dim.low, dim.high, count) if count > 1 else None
+            axis = np.array([(dim.low + dim.high) / 2]) if axis is None else axis
+            axes.append(axis if dim.kind == "float" else np.unique(np.round(axis)))
+        mesh = np.meshgrid(*axes, indexing="ij")
+        return _read_only(np.stack([m.ravel() for m in mesh], axis=1))
+
+    # -- dictionaries, JSON, Gymnasium -----------------------------------------------------
+
+    def to_dict(self, task: ArrayLike) -> dict[str, float | int | str]:
+        """Return ``{name: value}``; whole numbers as ``int``, choices as their label."""
+        values = self.task(task).tolist()
+        return {
+            dim.name: value
+            if dim.kind == "float"
+            else (int(value) if dim.kind == "int" else dim.choices[int(value)])
+            for dim, value in zip(self.dims, values, strict=True)
+        }
+
+    def to_json(self) -> str:
+        """Return the space as JSON, readable by :meth:`from_json`."""
+        return json.dumps([asdict(dim) for dim in self.dims])
+
+    @classmethod
+    def from_json(cls, text: str) -> TaskSpace:
+        """Read a space written by :meth:`to_json`.
+
+        Raises:
+            TaskError: if the text is not such a space.
+        """
+        try:
+            rows = json.loads(text)
+            dims = [Dim(**{**row, "choices": tuple(row.get("choices", ()))}) for row in rows]
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise TaskError(f"TaskSpace.from_json: not a task space: {error}") from None
+        return cls(dims)
+
+    def to_gymnasium(self) -> Any:
+        """Return a ``gymnasium.spaces.Dict`` with a scalar ``Box`` or a ``Discrete`` per name."""
+        from gymnasium import spaces
+
+        items: dict[str, spaces.Space[Any]] = {}
+        for dim in self.dims:
+            items[dim.name] = (
+                spaces.Box(dim.low, dim.high, (), np.float64)
+                if dim.kind == "float"
+                else spaces.Discrete(int(dim.high - dim.low) + 1, start=int(dim.low))
+            )
+        return spaces.Dict(items)
+
+    @classmethod
+    def from_gymnasium(cls, space: Any, names: Sequence[str] | None = None) -> TaskSpace:
+        """Build a task space from a bounded ``Box`` (1-D) or a ``Dict`` of scalar Box/Discrete.
+
+        Args:
+            space: The Gymnasium space.
+            names: Names for the entries of a ``Box``; ``x0, x1, ...`` if left out.
+
+        Raises:
+            TaskError: for other spaces or unbounded boxes.
+        """
+        from gymnasium import spaces
+
+        if isinstance(space, spaces.Box) and len(space.shape) <= 1:
+            low, high = np.atleast_1d(space.low), np.atleast_1d(space.high)
+            labels = list(names) if names is not None else [f"x{i}" for i in range(len(low))]
+            kind: Kind = "int" if space.dtype is not None and space.dtype.kind in "iu" else "float"
+            rows = zip(labels, low, high, strict=True)
+            return cls([Dim(n, float(lo), float(hi), kind=kind) for n, lo, hi in rows])
+        if isinstance(space, spaces.Discrete):
+            space = spaces.Dict({(names or ["x0"])[0]: space})
+        if isinstance(space, spaces.Dict):
+            dims = []
+            for name, item in space.spaces.items():
+                if isinstance(item, spaces.Discrete):
+                    first = int(item.start)
+                    dims.append(Dim(name, first, first + int(item.n) - 1, kind="int"))
+                elif isinstance(item, spaces.Box) and item.shape in ((), (1,)):
+                    dims.append(Dim(name, float(item.low.item()), float(item.high.item())))
+                else:
+                    raise TaskError(f"from_gymnasium: {name!r} is {item}; need Box() or Discrete")
+            return cls(dims)
+        raise TaskError(f"from_gymnasium: expected Box, Discrete or Dict, got {space}")
+
+    # -- plumbing --------------------------------------------------------------------------
+
+    @property
+    def dim(self) -> int:
+        """Number of parameters."""
+        return len(self.dims)
+
+    def __len__(self) -> int:
+        return len(self.dims)
+
+    def __iter__(self) -> Iterator[Dim]:
+        return iter(self.dims)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskSpace) and self.dims == other.dims
+
+    def __hash__(self) -> int:
+        return hash(self.dims)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{d.name}: {d._bounds()}" for d in self.dims)
+        return f"TaskSpace({inside})"
+
+
+def _read_only(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array

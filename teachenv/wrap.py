@@ -1,0 +1,216 @@
+"""Wrappers: deliver trials inside ``reset``, and give any environment a task space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+
+from teachenv.env import Level, read_level, task_contract, to_score
+from teachenv.protocols import Outcome, Trial, TrialSource
+from teachenv.space import Task, TaskSpace
+
+Env = gym.Env[Any, Any]
+
+
+class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
+    """Plays one trial per episode: asked for inside ``reset``, reported when the episode ends.
+
+    Because the trial is pulled in ``reset``, it reaches the environment whoever resets it:
+    Gymnasium's vector environments, Stable-Baselines3 or RLlib. ``info`` gains ``trial`` (the
+    id, in every step) and, in an episode's last step, ``outcome``.
+
+    An episode that is reset before its end is reported as lost. One in which the environment
+    raises or returns a number that is not finite is reported as failed; the exception is
+    raised on, a bad number ends the episode as truncated with the last good observation.
+
+    Args:
+        env: An environment with ``task_space``, ``return_range`` and ``mastery``.
+        source: A broker, or a client of one.
+        lane: Name of this environment, unique among those of one source and process.
+
+    Raises:
+        TypeError: if the environment declares no tasks.
+    """
+
+    def __init__(self, env: Env, source: TrialSource, lane: int | str = 0) -> None:
+        super().__init__(env)
+        self.task_space, self._return_range, self._mastery = task_contract(env)
+        self._source = source
+        self._lane = str(lane)
+        self._trial: Trial | None = None
+        self._return = 0.0
+        self._length = 0
+        self._last: Any = None
+
+    @property
+    def trial(self) -> Trial | None:
+        """The trial being played; ``None`` between episodes."""
+        return self._trial
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Ask for a trial and start its episode; ``task`` and ``level_seed`` come from it."""
+        if self._trial is not None:
+            self._finish(Outcome.lost())
+        self._trial = trial = self._source.ask(self._lane)
+        self._return, self._length = 0.0, 0
+        delivered = {**(options or {}), "task": trial.task, "level_seed": trial.level_seed}
+        try:
+            self._last, info = self.env.reset(seed=seed, options=delivered)
+        except Exception as error:
+            self._finish(Outcome.failed(), f"reset raised {error!r}")
+            raise
+        if not _finite(self._last):
+            message = self._where("observation of reset is not finite")
+            self._finish(Outcome.failed(), message)
+            raise ValueError(message)
+        info["trial"] = trial.id
+        return self._last, info
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Play one step; report the outcome if it is the last."""
+        try:
+            observation, reward, terminated, truncated, info = self.env.step(action)
+        except Exception as error:
+            self._finish(Outcome.failed(), self._where(f"step raised {error!r}"))
+            raise
+        trial = self._trial
+        if trial is None:
+            raise gym.error.ResetNeeded("CurriculumWrapper: the episode is over; call reset")
+        info["trial"] = trial.id
+        value = float(reward)
+        if not math.isfinite(value) or not _finite(observation):
+            message = self._where(f"reward {value} or observation is not finite")
+            self._finish(Outcome.failed(), message)
+            info.update(failed=message, is_success=False)
+            return self._last, 0.0, False, True, info
+        self._last = observation
+        self._return += value
+        self._length += 1
+        if terminated or truncated:
+            outcome = Outcome(
+                score=to_score(self._return, self._return_range),
+                episode_return=self._return,
+                episode_length=self._length,
+                success=self._return > self._mastery,
+            )
+            info["outcome"] = outcome
+            self._finish(outcome)
+        return observation, reward, terminated, truncated, info
+
+    def close(self) -> None:
+        """Report a running trial as lost and close the environment."""
+        if self._trial is not None:
+            try:
+                self._finish(Outcome.lost())
+            except (ConnectionError, ValueError):
+                self._trial = None  # the run has ended, or closed the round, before us
+        self.env.close()
+
+    def _finish(self, outcome: Outcome, message: str = "") -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            self._source.tell(trial.id, outcome, message)
+
+    def _where(self, what: str) -> str:
+        trial = self._trial
+        task = None if trial is None else trial.task.tolist()
+        return (
+            f"{self.env.spec.id if self.env.spec else self.env}: {what} "
+            f"(task {task}, level seed {trial and trial.level_seed}, step {self._length})"
+        )
+
+
+class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
+    """Gives any Gymnasium environment a task space, in one call.
+
+    Args:
+        env: An environment or a Gymnasium id.
+        task_space: The tasks.
+        apply: Called as ``apply(env.unwrapped, task)`` before every reset of the environment,
+            with ``task`` as ``{name: value}``; sets its attributes.
+        return_range: Lowest and highest episode return that scores tell apart.
+        mastery: A task is mastered by an episode return above this.
+        **kwargs: Passed to ``gymnasium.make`` when ``env`` is an id.
+
+    The level seed becomes the ``seed`` of the inner reset, so task, level seed and actions fix
+    an episode. ``info`` carries ``task``, ``level_seed``, ``is_success`` and ``progress``
+    (score of the return so far), as for :class:`teachenv.env.TaskEnv`.
+
+    Raises:
+        ValueError: if the return range is not increasing or holds no mastery threshold.
+
+    Example:
+        >>> def pole(env, task): env.length = task["length"]
+        >>> space = TaskSpace([Dim("length", 0.1, 2.0, default=0.5, unit="m")])
+        >>> env = Parameterize("CartPole-v1", space, pole, return_range=(0, 500), mastery=475)
+    """
+
+    def __init__(
+        self,
+        env: Env | str,
+        task_space: TaskSpace,
+        apply: Callable[[Any, dict[str, Any]], None],
+        *,
+        return_range: tuple[float, float],
+        mastery: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(gym.make(env, **kwargs) if isinstance(env, str) else env)
+        if not return_range[0] < return_range[1] or not math.isfinite(mastery):
+            raise ValueError(
+                "Parameterize: expected return_range low < high and a finite mastery, "
+                f"got {return_range} and {mastery}"
+            )
+        self.task_space = task_space
+        self.return_range = return_range
+        self.mastery = mastery
+        self._apply = apply
+        self._level: Level | None = None
+        self._return = 0.0
+        self._level_rng = np.random.default_rng()
+
+    @property
+    def task(self) -> Task:
+        """The current task; the default task before the first reset."""
+        return self.task_space.default if self._level is None else self._level.task
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Apply the task and reset the inner environment, seeded by the level seed."""
+        task, level_seed = read_level(self.task_space, options, self.task)
+        if seed is not None:
+            self._level_rng = np.random.default_rng(seed)
+        if level_seed is None:
+            level_seed = int(self._level_rng.integers(2**31))
+        self._level = Level(task, level_seed)
+        self._return = 0.0
+        self._apply(self.env.unwrapped, self.task_space.to_dict(task))
+        observation, info = self.env.reset(seed=level_seed)
+        return observation, self._annotate(info)
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Play one step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._return += float(reward)
+        return observation, reward, terminated, truncated, self._annotate(info)
+
+    def _annotate(self, info: dict[str, Any]) -> dict[str, Any]:
+        assert self._level is not None
+        info["task"], info["level_seed"] = self._level
+        info["is_success"] = self._return > self.mastery
+        info["progress"] = to_score(self._return, self.return_range)
+        return info
+
+
+def _finite(observation: Any) -> bool:
+    if isinstance(observation, np.ndarray):
+        # A sum is finite only if every term is; cheaper than isfinite().all() on small arrays.
+        return math.isfinite(observation.sum()) or bool(np.isfinite(observation).all())
+    return True
