@@ -1,0 +1,83 @@
+"""Students: learners of tasks, made by id; their libraries load when one is made."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any, cast
+
+import gymnasium as gym
+
+from teachenv.broker import Broker
+from teachenv.errors import UserError, unknown
+from teachenv.protocols import Student
+
+__all__ = ["STUDENTS", "hyper_parameters", "make"]
+
+STUDENTS: dict[str, str] = {
+    "sb3-ppo": "students.sb3_ppo:Sb3Ppo",
+    "sb3-sac": "students.sb3_sac:Sb3Sac",
+    "rllib-ppo": "students.rllib:RllibPpo",
+}
+"""Student id to ``"module:Class"``."""
+
+_GIVEN = ("make_env", "broker", "seed")
+
+
+def make(
+    student_id: str,
+    make_env: Callable[[], gym.Env[Any, Any]],
+    broker: Broker,
+    *,
+    seed: int = 0,
+    **hyper: Any,
+) -> Student:
+    """Make a student.
+
+    Args:
+        student_id: One of :data:`STUDENTS`.
+        make_env: Makes one environment with a task space; called once per lane.
+        broker: Where its environments get their trials.
+        seed: Run seed; fixes the initial parameters.
+        **hyper: Hyper-parameters, see :func:`hyper_parameters`.
+
+    Raises:
+        UserError: for an unknown id, an unknown hyper-parameter, a refused value, or if the
+            student's library is not installed.
+    """
+    known = hyper_parameters(student_id)
+    problems = [
+        unknown(f"hyper-parameter of {student_id}", name, known)
+        for name in hyper
+        if name not in known
+    ]
+    if problems:
+        defaults = ", ".join(f"{name}={default!r}" for name, default in known.items())
+        raise UserError(" ".join(problems) + f" Defaults: {defaults}.")
+    return cast(Student, _load(student_id)(make_env, broker, seed=seed, **hyper))
+
+
+def hyper_parameters(student_id: str) -> dict[str, Any]:
+    """Return a student's hyper-parameters with their defaults; loads its library.
+
+    Raises:
+        UserError: for an unknown id, or if the student's library is not installed.
+    """
+    parameters = inspect.signature(_load(student_id)).parameters
+    return {name: p.default for name, p in parameters.items() if name not in _GIVEN}
+
+
+def _load(student_id: str) -> type:
+    if student_id not in STUDENTS:
+        raise UserError(unknown("student", student_id, STUDENTS))
+    module, _, name = STUDENTS[student_id].partition(":")
+    try:
+        return cast(type, getattr(importlib.import_module(module), name))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("students", "teachenv"):
+            raise
+        raise UserError(
+            f"student {student_id!r} needs {error.name!r}, which is not installed: "
+            f'pip install "teachenv[{student_id.partition("-")[0]}]"'
+        ) from error

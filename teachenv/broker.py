@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from teachenv.env import FIRST_TEST_LEVEL
 from teachenv.protocols import Outcome, State, Teacher, Trial
 from teachenv.seeding import derive_int
 
@@ -21,7 +23,8 @@ class TooManyFailuresError(RuntimeError):
 
 @dataclass
 class _Open:
-    trial: Trial
+    trial: Trial  # as the teacher issued it
+    level_seed: int
     lane: str
     outcome: Outcome | None = None  # finished, but signals the teacher needs are missing
 
@@ -77,11 +80,17 @@ class Broker:
             trial = self.teacher.ask()
             if trial.id in self._open or trial.id in self._row_of:
                 raise ValueError(f"teacher issued trial id {trial.id} twice")
-            self._open[trial.id] = _Open(trial, lane)
+            if trial.level_seed is not None and trial.level_seed >= FIRST_TEST_LEVEL:
+                raise ValueError(
+                    f"trial {trial.id}: level seed {trial.level_seed} belongs to test sets; "
+                    f"teachers issue level seeds below {FIRST_TEST_LEVEL}"
+                )
+            level_seed = trial.level_seed
+            if level_seed is None:
+                level_seed = derive_int(self._seed, "level", trial.id)
+            self._open[trial.id] = _Open(trial, level_seed, lane)
             self._counts["asked"] += 1
-            if trial.level_seed is None:
-                return replace(trial, level_seed=derive_int(self._seed, "level", trial.id))
-            return trial
+            return replace(trial, level_seed=level_seed)
 
     def tell(self, trial_id: int, outcome: Outcome, message: str = "") -> None:
         """Report how an outstanding trial ended.
@@ -100,15 +109,15 @@ class Broker:
                 raise ValueError(
                     f"tell: trial {trial_id} is not outstanding (unknown, or already told)"
                 )
+            if outcome.status == "ok" and not self.teacher.needs <= set(outcome.signals):
+                entry.outcome = outcome
+            else:
+                self._end(entry, outcome)
             if outcome.status == "failed":
                 self._failed_in_a_row += 1
                 self._last_failure = message or "no message"
             elif outcome.status == "ok":
                 self._failed_in_a_row = 0
-            if outcome.status == "ok" and not self.teacher.needs <= set(outcome.signals):
-                entry.outcome = outcome
-                return
-            self._end(entry, outcome)
 
     def lose(self, lane_prefix: str) -> int:
         """End all unfinished trials of lanes whose name starts with ``lane_prefix`` as lost."""
@@ -128,15 +137,21 @@ class Broker:
         """Add signals to a finished trial of this round; the teacher is told if it waited.
 
         Raises:
-            ValueError: if the trial did not finish in this round.
+            ValueError: if the trial did not finish in this round or a signal is not finite; the
+                ledger is unchanged.
         """
+        bad = {name: value for name, value in signals.items() if not math.isfinite(value)}
+        if bad:
+            raise ValueError(f"signal: trial {trial_id}: expected finite numbers, got {bad}")
         with self._lock:
             entry = self._open.get(trial_id)
             if entry is not None and entry.outcome is not None:
                 merged = {**entry.outcome.signals, **signals}
-                entry.outcome = replace(entry.outcome, signals=merged)
+                outcome = replace(entry.outcome, signals=merged)
                 if self.teacher.needs <= set(merged):
-                    self._end(entry, entry.outcome)
+                    self._end(entry, outcome)
+                else:
+                    entry.outcome = outcome
             elif trial_id in self._row_of:
                 self._row_of[trial_id]["signals"].update(signals)
             else:
@@ -167,9 +182,20 @@ class Broker:
             return rows
 
     @property
+    def last_failure(self) -> str:
+        """What broke in the trial that failed last; empty if none did."""
+        return self._last_failure
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many trials were asked, and ended as ok, failed and lost."""
-        return dict(self._counts)
+        with self._lock:
+            return dict(self._counts)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the teacher believes, with no ask or tell in between."""
+        with self._lock:
+            return self.teacher.describe()
 
     def state_dict(self) -> State:
         """Return the ledger's counters; only at a round boundary.
@@ -177,14 +203,15 @@ class Broker:
         Raises:
             RuntimeError: while trials are outstanding or rows are not collected.
         """
-        if self._open or self._rows:
-            raise RuntimeError("Broker.state_dict: close the round first")
-        return {
-            "step": self.step,
-            "round": self._round,
-            "failed_in_a_row": self._failed_in_a_row,
-            "counts": dict(self._counts),
-        }
+        with self._lock:
+            if self._open or self._rows:
+                raise RuntimeError("Broker.state_dict: close the round first")
+            return {
+                "step": self.step,
+                "round": self._round,
+                "failed_in_a_row": self._failed_in_a_row,
+                "counts": dict(self._counts),
+            }
 
     def load_state_dict(self, state: State) -> None:
         """Continue from :meth:`state_dict`."""
@@ -204,7 +231,7 @@ class Broker:
             "trial": trial.id,
             "task": trial.task.tolist(),
             "reason": trial.reason,
-            "level_seed": trial.level_seed,
+            "level_seed": entry.level_seed,
             "train": trial.train,
             "score": outcome.score,
             "episode_return": outcome.episode_return,

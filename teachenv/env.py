@@ -18,6 +18,9 @@ ActType = TypeVar("ActType")
 MAX_LEVEL_SEED = 2**53
 """Level seeds are whole numbers in [0, 2**53): exact in JSON, in C++ and in doubles."""
 
+FIRST_TEST_LEVEL = 2**40
+"""Level seeds from here on belong to test sets; none of them is ever issued for training."""
+
 
 class Level(NamedTuple):
     """What fixes an episode besides the actions: the task and the level seed."""

@@ -20,6 +20,11 @@ Kind = Literal["float", "int", "choice"]
 MAX_DIM = 10_000
 """Largest number of dimensions a space may have; larger is taken for a mistake."""
 
+MAX_WHOLE = 2**48
+"""Whole-number dimensions stay within +-MAX_WHOLE: exact on the way to the unit cube and back."""
+
+_NO_NUMBERS = (bool, np.bool_, str, bytes)  # float() would take them
+
 
 class TaskError(ValueError):
     """A task or a task space was refused; the message names field, bounds and value."""
@@ -66,7 +71,7 @@ class Dim:
             object.__setattr__(self, "choices", tuple(self.choices))
             object.__setattr__(self, "low", 0.0)
             object.__setattr__(self, "high", float(len(self.choices) - 1))
-        low, high = float(self.low), float(self.high)
+        low, high = self._number("low", self.low), self._number("high", self.high)
         if not (math.isfinite(low) and math.isfinite(high)):
             raise TaskError(f"Dim {self.name!r}: bounds must be finite, got [{low}, {high}]")
         if low > high or (low == high and self.kind == "float"):
@@ -75,7 +80,11 @@ class Dim:
             raise TaskError(f"Dim {self.name!r}: the range [{low}, {high}] overflows")
         if self.kind == "int" and not (low.is_integer() and high.is_integer()):
             raise TaskError(f"Dim {self.name!r}: 'int' needs whole bounds, got [{low}, {high}]")
-        default = low if self.default is None else float(self.default)
+        if self.kind == "int" and max(-low, high) > MAX_WHOLE:
+            raise TaskError(
+                f"Dim {self.name!r}: 'int' bounds lie within +-2**48, got [{low}, {high}]"
+            )
+        default = low if self.default is None else self._number("default", self.default)
         if not low <= default <= high or (self.kind != "float" and not default.is_integer()):
             raise TaskError(
                 f"Dim {self.name!r}: the default {default} is not a value in [{low}, {high}]"
@@ -83,6 +92,16 @@ class Dim:
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         object.__setattr__(self, "default", default)
+
+    def _number(self, field: str, value: object) -> float:
+        try:
+            if isinstance(value, _NO_NUMBERS):
+                raise TypeError
+            return float(cast(float, value))
+        except (TypeError, ValueError, OverflowError):
+            raise TaskError(
+                f"Dim {self.name!r}: {field} must be a number, got {value!r:.80}"
+            ) from None
 
     @property
     def n_values(self) -> int | None:
@@ -99,13 +118,13 @@ class Dim:
             if value in self.choices:
                 return float(self.choices.index(value))
             raise TaskError(f"{self.name}: {value!r} is not one of {list(self.choices)}")
-        if isinstance(value, bool | np.bool_ | str | bytes | complex) or value is None:
-            raise TaskError(f"{self.name}: expected a number in {self._bounds()}, got {value!r}")
         try:
+            if isinstance(value, _NO_NUMBERS) or (isinstance(value, np.ndarray) and value.ndim):
+                raise TypeError
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise TaskError(
-                f"{self.name}: expected a number in {self._bounds()}, got {value!r}"
+                f"{self.name}: expected a number in {self._bounds()}, got {value!r:.80}"
             ) from None
         if not self.low <= number <= self.high:
             raise TaskError(f"{self.name}: {number} is outside {self._bounds()}")
@@ -231,8 +250,11 @@ class TaskSpace:
 
         Returns:
             float64 in [0, 1], same shape.
+
+        Raises:
+            TaskError: for a wrong shape or NaN.
         """
-        array = np.asarray(task, dtype=np.float64)
+        array = self._points(task)
         if self._all_float:
             return cast(NDArray[np.float64], np.clip((array - self.low) / self._span, 0.0, 1.0))
         span = np.where(self._whole, 1.0, self._span)
@@ -248,13 +270,25 @@ class TaskSpace:
 
         Returns:
             Read-only float64 of the same shape, always inside the space.
+
+        Raises:
+            TaskError: for a wrong shape or NaN.
         """
-        cube = np.clip(np.asarray(unit, dtype=np.float64), 0.0, 1.0)
+        cube = np.clip(self._points(unit), 0.0, 1.0)
         tasks = self.low + cube * self._span
         if not self._all_float:
             bins = np.minimum(np.floor(cube * self._counts), np.maximum(self._counts - 1, 0))
             tasks = np.where(self._whole, self.low + bins, tasks)
         return _read_only(np.clip(tasks, self.low, self.high))
+
+    def _points(self, value: ArrayLike) -> NDArray[np.float64]:
+        array = np.asarray(value, dtype=np.float64)
+        if array.shape[-1:] != (self.dim,) or np.isnan(array).any():
+            raise TaskError(
+                f"expected numbers of shape ({self.dim},) or (n, {self.dim}), "
+                f"got shape {array.shape}{': ' + str(array) if array.size < 20 else ''}"
+            )
+        return array
 
     # -- points ----------------------------------------------------------------------------
 
@@ -275,7 +309,7 @@ class TaskSpace:
         Raises:
             TaskError: if ``n`` is not positive or has the wrong length.
         """
-        counts = [n] * self.dim if isinstance(n, int) else list(n)
+        counts = [n] * self.dim if isinstance(n, int | np.integer) else list(n)
         if len(counts) != self.dim or min(counts) < 1:
             raise TaskError(f"grid: expected {self.dim} positive numbers, got {n!r}")
         axes = []
@@ -317,7 +351,10 @@ class TaskSpace:
         return cls(dims)
 
     def to_gymnasium(self) -> Any:
-        """Return a ``gymnasium.spaces.Dict`` with a scalar ``Box`` or a ``Discrete`` per name."""
+        """Return a ``gymnasium.spaces.Dict`` with a scalar ``Box`` or a ``Discrete`` per name.
+
+        The order of the names is kept; defaults, units and choice labels have no place there.
+        """
         from gymnasium import spaces
 
         items: dict[str, spaces.Space[Any]] = {}
@@ -327,7 +364,7 @@ class TaskSpace:
                 if dim.kind == "float"
                 else spaces.Discrete(int(dim.high - dim.low) + 1, start=int(dim.low))
             )
-        return spaces.Dict(items)
+        return spaces.Dict(list(items.items()))  # a plain dict would be sorted by name
 
     @classmethod
     def from_gymnasium(cls, space: Any, names: Sequence[str] | None = None) -> TaskSpace:
@@ -335,7 +372,8 @@ class TaskSpace:
 
         Args:
             space: The Gymnasium space.
-            names: Names for the entries of a ``Box``; ``x0, x1, ...`` if left out.
+            names: Names for the entries of a ``Box`` or ``Discrete``; ``x0, x1, ...`` if left
+                out. A ``Dict`` has its own.
 
         Raises:
             TaskError: for other spaces or unbounded boxes.
@@ -345,9 +383,10 @@ class TaskSpace:
         if isinstance(space, spaces.Box) and len(space.shape) <= 1:
             low, high = np.atleast_1d(space.low), np.atleast_1d(space.high)
             labels = list(names) if names is not None else [f"x{i}" for i in range(len(low))]
-            kind: Kind = "int" if space.dtype is not None and space.dtype.kind in "iu" else "float"
+            if len(labels) != len(low):
+                raise TaskError(f"from_gymnasium: expected {len(low)} names, got {labels}")
             rows = zip(labels, low, high, strict=True)
-            return cls([Dim(n, float(lo), float(hi), kind=kind) for n, lo, hi in rows])
+            return cls([Dim(n, lo.item(), hi.item(), kind=_kind(space)) for n, lo, hi in rows])
         if isinstance(space, spaces.Discrete):
             space = spaces.Dict({(names or ["x0"])[0]: space})
         if isinstance(space, spaces.Dict):
@@ -357,7 +396,7 @@ class TaskSpace:
                     first = int(item.start)
                     dims.append(Dim(name, first, first + int(item.n) - 1, kind="int"))
                 elif isinstance(item, spaces.Box) and item.shape in ((), (1,)):
-                    dims.append(Dim(name, float(item.low.item()), float(item.high.item())))
+                    dims.append(Dim(name, item.low.item(), item.high.item(), kind=_kind(item)))
                 else:
                     raise TaskError(f"from_gymnasium: {name!r} is {item}; need Box() or Discrete")
             return cls(dims)
@@ -376,6 +415,9 @@ class TaskSpace:
     def __iter__(self) -> Iterator[Dim]:
         return iter(self.dims)
 
+    def __reduce__(self) -> tuple[type[TaskSpace], tuple[tuple[Dim, ...]]]:
+        return TaskSpace, (self.dims,)  # copies keep their arrays read-only
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskSpace) and self.dims == other.dims
 
@@ -385,6 +427,10 @@ class TaskSpace:
     def __repr__(self) -> str:
         inside = ", ".join(f"{d.name}: {d._bounds()}" for d in self.dims)
         return f"TaskSpace({inside})"
+
+
+def _kind(box: Any) -> Kind:
+    return "int" if box.dtype.kind in "iu" else "float"
 
 
 def _read_only(values: ArrayLike) -> NDArray[np.float64]:

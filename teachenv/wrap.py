@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, SupportsFloat
@@ -21,11 +22,12 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     Because the trial is pulled in ``reset``, it reaches the environment whoever resets it:
     Gymnasium's vector environments, Stable-Baselines3 or RLlib. ``info`` gains ``trial`` (the
-    id, in every step) and, in an episode's last step, ``outcome``.
+    id, in every step), ``train`` (False, only where the trial says so) and, in an episode's
+    last step, ``outcome``.
 
     An episode that is reset before its end is reported as lost. One in which the environment
     raises or returns a number that is not finite is reported as failed; the exception is
-    raised on, a bad number ends the episode as truncated with the last good observation.
+    raised on, a bad number ends the episode as truncated, with 0 in its place.
 
     Args:
         env: An environment with ``task_space``, ``return_range`` and ``mastery``.
@@ -42,9 +44,9 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self._source = source
         self._lane = str(lane)
         self._trial: Trial | None = None
+        self._labels: dict[str, Any] = {}
         self._return = 0.0
         self._length = 0
-        self._last: Any = None
 
     @property
     def trial(self) -> Trial | None:
@@ -55,41 +57,40 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Ask for a trial and start its episode; ``task`` and ``level_seed`` come from it."""
-        if self._trial is not None:
-            self._finish(Outcome.lost())
+        self._trial = None  # if still played, asking for the next one ends it as lost
         self._trial = trial = self._source.ask(self._lane)
+        self._labels = {"trial": trial.id} if trial.train else {"trial": trial.id, "train": False}
         self._return, self._length = 0.0, 0
         delivered = {**(options or {}), "task": trial.task, "level_seed": trial.level_seed}
         try:
-            self._last, info = self.env.reset(seed=seed, options=delivered)
+            observation, info = self.env.reset(seed=seed, options=delivered)
         except Exception as error:
             self._finish(Outcome.failed(), f"reset raised {error!r}")
             raise
-        if not _finite(self._last):
+        if not _finite(observation):
             message = self._where("observation of reset is not finite")
             self._finish(Outcome.failed(), message)
             raise ValueError(message)
-        info["trial"] = trial.id
-        return self._last, info
+        info.update(self._labels)
+        return observation, info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Play one step; report the outcome if it is the last."""
+        trial = self._trial
+        if trial is None:
+            raise gym.error.ResetNeeded("CurriculumWrapper: the episode is over; call reset")
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
         except Exception as error:
             self._finish(Outcome.failed(), self._where(f"step raised {error!r}"))
             raise
-        trial = self._trial
-        if trial is None:
-            raise gym.error.ResetNeeded("CurriculumWrapper: the episode is over; call reset")
-        info["trial"] = trial.id
+        info.update(self._labels)
         value = float(reward)
         if not math.isfinite(value) or not _finite(observation):
             message = self._where(f"reward {value} or observation is not finite")
             self._finish(Outcome.failed(), message)
             info.update(failed=message, is_success=False)
-            return self._last, 0.0, False, True, info
-        self._last = observation
+            return _zero_bad(observation), 0.0, False, True, info
         self._return += value
         self._length += 1
         if terminated or truncated:
@@ -103,13 +104,16 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
             self._finish(outcome)
         return observation, reward, terminated, truncated, info
 
+    def abandon(self) -> None:
+        """Report a running trial as lost; the environment must be reset before its next step."""
+        if self._trial is not None:
+            self._finish(Outcome.lost())
+
     def close(self) -> None:
         """Report a running trial as lost and close the environment."""
-        if self._trial is not None:
-            try:
-                self._finish(Outcome.lost())
-            except (ConnectionError, ValueError):
-                self._trial = None  # the run has ended, or closed the round, before us
+        # The run may have ended, or closed the round, before us.
+        with contextlib.suppress(ConnectionError, ValueError):
+            self.abandon()
         self.env.close()
 
     def _finish(self, outcome: Outcome, message: str = "") -> None:
@@ -212,5 +216,21 @@ class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
 def _finite(observation: Any) -> bool:
     if isinstance(observation, np.ndarray):
         # A sum is finite only if every term is; cheaper than isfinite().all() on small arrays.
-        return math.isfinite(observation.sum()) or bool(np.isfinite(observation).all())
+        if observation.dtype.kind != "f" or math.isfinite(np.add.reduce(observation, axis=None)):
+            return True
+        return bool(np.isfinite(observation).all())
+    if isinstance(observation, dict):
+        return all(map(_finite, observation.values()))
+    if isinstance(observation, tuple):
+        return all(map(_finite, observation))
     return True
+
+
+def _zero_bad(observation: Any) -> Any:
+    if isinstance(observation, dict):
+        return {key: _zero_bad(value) for key, value in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(map(_zero_bad, observation))
+    if isinstance(observation, np.ndarray) and observation.dtype.kind == "f":
+        return np.nan_to_num(observation, nan=0.0, posinf=0.0, neginf=0.0)
+    return observation

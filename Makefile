@@ -1,0 +1,53 @@
+# Every target creates .venv when needed and reuses it when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := runs/demo
+export RAY_USAGE_STATS_ENABLED := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo test test-slow lint format lock clean
+
+help:
+	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo)"
+	@echo "make test      install and run the tests"
+	@echo "make test-slow the slow tests"
+	@echo "make lint      install and run ruff and mypy"
+
+install: $(INSTALLED)
+
+# torch goes first, by exact version: a looser request may pull in a build for another device.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 setuptools
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/teachenv demo --out $(DEMO)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Needs uv; rewrites constraints.txt for all platforms.
+lock:
+	(echo "# Exact versions for every platform and Python >= 3.10; made by \`make lock\`, used by the Makefile."; \
+	printf 'torch==2.13.0\ngymnasium==1.2.2\n' | uv pip compile --universal --python-version 3.10 --all-extras \
+		--no-header --no-annotate -c - pyproject.toml) > constraints.tmp
+	mv constraints.tmp constraints.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,106 @@
+"""Ray, its environment runners and the environments they step, for ``students.rllib``."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+import torch
+
+from teachenv.seeding import derive_int
+from teachenv.wrap import CurriculumWrapper
+
+
+class Lane(CurriculumWrapper):
+    """What a runner steps: one environment that plays trials.
+
+    Args:
+        context: RLlib's environment settings, with ``make_env`` and ``source``.
+    """
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        super().__init__(context["make_env"](), context["source"], uuid.uuid4().hex)
+
+
+def restart(runner: Any, seed: int) -> None:
+    """Drop a runner's episodes; its next step starts fresh ones, all reseeded."""
+    seed = derive_int(seed, "rllib runner", runner.worker_index)
+    if runner.worker_index > 0:  # else its process is the student's
+        seed_globals(seed)
+    runner._seed = seed
+    runner._needs_initial_reset = True
+
+
+def abandon(runner: Any) -> None:
+    """Give up the trials a runner plays."""
+    for env in runner.env.unwrapped.envs:
+        env.get_wrapper_attr("abandon")()
+
+
+def autoreset_mode(runner: Any) -> gym.vector.AutoresetMode:
+    """Return when a runner's environments start their next episode."""
+    mode: gym.vector.AutoresetMode = runner.env.metadata["autoreset_mode"]
+    return mode
+
+
+def start_ray(cpus: int) -> bool:
+    """Start a local Ray unless one is there; returns whether it did.
+
+    Raises:
+        RuntimeError: if the Ray that is there has fewer CPUs, on which runners would wait
+            for ever.
+    """
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # greets and advises otherwise
+    if ray.is_initialized():
+        available = ray.cluster_resources().get("CPU", 0)
+        if available < cpus:
+            raise RuntimeError(
+                f"rllib-ppo needs {cpus} CPUs for its environment runners, Ray was started with "
+                f"{available:g}: start it with ray.init(num_cpus={cpus}) or more, or use fewer "
+                f"runners (num_env_runners)"
+            )
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        address="local",
+        num_cpus=max(1, cpus),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    return True
+
+
+def broker_host(num_env_runners: int) -> str:
+    """Return the address on which runners can reach this process."""
+    if num_env_runners and len(ray.nodes()) > 1:
+        return str(ray.util.get_node_ip_address())
+    return "127.0.0.1"
+
+
+def seed_globals(seed: int) -> None:
+    """Seed the generators of ``random``, NumPy and torch, which RLlib draws from."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def global_seed(seed: int) -> Iterator[None]:
+    """Run a block under :func:`seed_globals` and put the generators back after it."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    seed_globals(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
+        torch.set_rng_state(before[2])

@@ -1,0 +1,167 @@
+"""What the students of Stable-Baselines3 share; PPO and SAC are in their own modules.
+
+Every ``learn`` reseeds everything and starts fresh episodes, so what is saved is only what
+outlives it: parameters, optimizers, normalisation statistics, replay buffer and counters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from students.lanes import Lanes
+from students.tensors import (
+    load_optimizer,
+    optimizer_to_state,
+    tensors_from_state,
+    tensors_to_state,
+)
+from teachenv.broker import Broker
+from teachenv.errors import UserError
+from teachenv.protocols import State
+from teachenv.seeding import derive_int
+
+
+class Sb3Student:
+    """What PPO and SAC share; subclasses build the model and name its optimizers."""
+
+    provides: frozenset[str] = frozenset()
+
+    _model: BaseAlgorithm
+
+    def __init__(self, broker: Broker, lanes: Lanes, threads: int) -> None:
+        self._broker = broker
+        self._lanes = lanes
+        self._threads = threads
+        torch.set_num_threads(threads)  # before the weights are drawn: their bits depend on it
+
+    def learn(self, n_steps: int, *, seed: int) -> int:
+        """Train for at least ``n_steps`` steps; see :class:`teachenv.protocols.Student`.
+
+        Whole rollouts are played. Sets torch's number of threads and reseeds the generators
+        of ``random``, NumPy and torch, which Stable-Baselines3 draws from.
+
+        Raises:
+            ValueError: if ``n_steps`` is not positive.
+        """
+        if n_steps < 1:
+            raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")
+        model = self._model
+        torch.set_num_threads(self._threads)
+        model.set_random_seed(derive_int(seed, "student"))
+        self._lanes.restart_from(seed)
+        model._last_obs = None  # makes the model reset its environments
+        before = model.num_timesteps
+        try:
+            model.learn(
+                n_steps,
+                callback=self._callback(self._broker.step - before),
+                log_interval=None,  # type: ignore[arg-type]
+                reset_num_timesteps=False,
+            )
+        finally:
+            self._lanes.abandon()
+        return model.num_timesteps - before
+
+    def act(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return deterministic actions, shape ``(n, ...)``, for observations ``(n, ...)``.
+
+        Raises:
+            ValueError: if the observations are not a batch.
+        """
+        batch = np.asarray(observations)
+        shape = self._lanes.observation_space.shape
+        if batch.ndim == 0 or batch.shape[1:] != shape:
+            raise ValueError(f"act: expected observations (n, *{shape}), got shape {batch.shape}")
+        return self._model.policy.predict(self._normalized(batch), deterministic=True)[0]
+
+    def state_dict(self) -> State:
+        """Return everything the future depends on, as JSON values and arrays."""
+        return {
+            "policy": tensors_to_state(self._model.policy.state_dict()),
+            "optimizers": {n: optimizer_to_state(o) for n, o in self._optimizers().items()},
+            "counters": {
+                "num_timesteps": self._model.num_timesteps,
+                "n_updates": self._model._n_updates,
+                "episodes": self._model._episode_num,
+            },
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from :meth:`state_dict`.
+
+        Raises:
+            KeyError: if something is missing.
+            RuntimeError: if the parameters are those of another network.
+        """
+        counters = state["counters"]
+        self._model.policy.load_state_dict(tensors_from_state(state["policy"]))
+        for name, optimizer in self._optimizers().items():
+            load_optimizer(optimizer, state["optimizers"][name])
+        self._model.num_timesteps = int(counters["num_timesteps"])
+        self._model._n_updates = int(counters["n_updates"])
+        self._model._episode_num = int(counters["episodes"])
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._lanes.close()
+
+    def _normalized(self, observations: NDArray[Any]) -> NDArray[Any]:
+        return observations
+
+    def _callback(self, offset: int) -> BaseCallback:
+        return Advance(self._broker, offset)
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        raise NotImplementedError
+
+
+class Advance(BaseCallback):
+    """Keeps the broker's step up to date: the model's counter plus ``offset``."""
+
+    def __init__(self, broker: Broker, offset: int) -> None:
+        super().__init__()
+        self._broker = broker
+        self._offset = offset
+
+    def _on_step(self) -> bool:
+        self._broker.advance(self._offset + self.model.num_timesteps)
+        return True
+
+
+def check_hyper(
+    student: str, counts: dict[str, Any], positive: dict[str, Any], shares: dict[str, Any]
+) -> None:
+    """Refuse hyper-parameters out of range, all at once.
+
+    Args:
+        student: Id for the message.
+        counts: Positive whole numbers, by name.
+        positive: Positive numbers, by name.
+        shares: Numbers in (0, 1], by name.
+
+    Raises:
+        UserError: naming every refused one, with what was expected.
+    """
+    problems = [
+        f"{name}: expected a positive whole number, got {value!r}"
+        for name, value in counts.items()
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1
+    ]
+    problems += [
+        f"{name}: expected a positive number, got {value!r}"
+        for name, value in positive.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf
+    ]
+    problems += [
+        f"{name}: expected a number in (0, 1], got {value!r}"
+        for name, value in shares.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1
+    ]
+    if problems:
+        raise UserError(f"{student}: " + "; ".join(problems))

@@ -1,0 +1,151 @@
+"""Signals about an episode computed from a value function; no learning library needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.protocols import State
+from teachenv.space import Task
+
+SIGNALS = frozenset({"positive_value_loss", "max_monte_carlo", "value_mean", "value_start"})
+"""Names of what :meth:`EpisodeSignals.finish` returns."""
+
+MAX_LEVELS = 4096
+"""Levels whose best return is remembered; the ones not played for longest are forgotten."""
+
+_KEY_BYTES = 16
+
+
+def level_key(task: Task, level_seed: int | None) -> bytes:
+    """Return a 16-byte name of a level: a digest of its task and level seed."""
+    seed = b"" if level_seed is None else str(int(level_seed)).encode()
+    digest = hashlib.blake2b(seed, digest_size=_KEY_BYTES)
+    digest.update(np.ascontiguousarray(task, dtype="<f8").tobytes())
+    return digest.digest()
+
+
+@dataclass
+class _Sums:
+    steps: int
+    positive_advantage: float
+    value: float
+    value_start: float
+
+
+class EpisodeSignals:
+    """Adds up an episode's pieces, whatever rollouts they came in, and names the result.
+
+    Sums are kept, not means, so that an episode cut into pieces gives the same signals as one
+    in a single piece. Everything is in raw reward units: a student that normalises rewards
+    multiplies advantages and values by its reward scale first.
+
+    Signals of an episode of ``T`` steps:
+
+    * ``positive_value_loss``: ``sum_t max(A_t, 0) / T`` with ``A_t`` the generalised advantage
+      (Jiang et al. 2021, "Replay-Guided Adversarial Environment Design", section 5.1).
+    * ``max_monte_carlo``: best return ever seen on the level, this episode included, minus
+      ``sum_t V(s_t) / T`` (same source). Deviation: the return is the discounted one, as ``V``
+      estimates that. With dense rewards and long episodes the undiscounted return lies far
+      above any ``V`` and would call mastered levels the most regretted.
+    * ``value_mean``: ``sum_t V(s_t) / T``; ``value_start``: ``V(s_0)``.
+
+    Values are those of the weights that played the episode, before the update.
+
+    Args:
+        max_levels: How many levels' best returns are remembered (least recently played go).
+    """
+
+    def __init__(self, max_levels: int = MAX_LEVELS) -> None:
+        self._max_levels = max_levels
+        self._best: OrderedDict[bytes, float] = OrderedDict()
+        self._running: dict[int, _Sums] = {}
+
+    def add(self, trial_id: int, advantages: NDArray[Any], values: NDArray[Any]) -> None:
+        """Add the next piece of a trial's episode.
+
+        Args:
+            trial_id: The trial.
+            advantages: Generalised advantages, not standardised, shape ``(n,)``.
+            values: State values, shape ``(n,)``.
+
+        Raises:
+            ValueError: if the shapes differ or are not one-dimensional.
+        """
+        gae = np.asarray(advantages, dtype=np.float64)
+        value = np.asarray(values, dtype=np.float64)
+        if gae.ndim != 1 or gae.shape != value.shape:
+            raise ValueError(
+                f"EpisodeSignals.add: expected two arrays of one shape (n,), "
+                f"got {gae.shape} and {value.shape}"
+            )
+        if not gae.size:
+            return
+        sums = self._running.get(trial_id)
+        if sums is None:
+            sums = self._running[trial_id] = _Sums(0, 0.0, 0.0, float(value[0]))
+        sums.steps += gae.size
+        sums.positive_advantage += float(np.maximum(gae, 0.0).sum())
+        sums.value += float(value.sum())
+
+    def finish(self, trial_id: int, level: bytes, discounted_return: float) -> dict[str, float]:
+        """Return the signals of an episode that has ended, and forget its pieces.
+
+        Args:
+            trial_id: The trial.
+            level: Name of its level, from :func:`level_key`.
+            discounted_return: ``sum_t gamma**t r_t`` over the whole episode, in raw reward
+                units, with the discount ``gamma`` of the values.
+
+        Raises:
+            KeyError: if no piece of the trial was added.
+        """
+        if trial_id not in self._running:
+            raise KeyError(f"EpisodeSignals.finish: no steps of trial {trial_id} were added")
+        sums = self._running.pop(trial_id)
+        best = max(self._best.pop(level, -np.inf), discounted_return)
+        self._best[level] = best
+        if len(self._best) > self._max_levels:
+            self._best.popitem(last=False)
+        mean = sums.value / sums.steps
+        return {
+            "positive_value_loss": sums.positive_advantage / sums.steps,
+            "max_monte_carlo": best - mean,
+            "value_mean": mean,
+            "value_start": sums.value_start,
+        }
+
+    def drop(self, trial_id: int) -> None:
+        """Forget the pieces of a trial that will not be finished."""
+        self._running.pop(trial_id, None)
+
+    def clear(self) -> None:
+        """Forget the pieces of all unfinished trials; best returns stay."""
+        self._running.clear()
+
+    def state_dict(self) -> State:
+        """Return the best returns; pieces of unfinished trials do not outlive a round.
+
+        Returns:
+            ``levels``: uint8 of shape ``(n, 16)``; ``best``: float64 of shape ``(n,)``; least
+            recently played first.
+        """
+        keys = np.frombuffer(b"".join(self._best), dtype=np.uint8)
+        return {
+            "levels": keys.reshape(-1, _KEY_BYTES).copy(),
+            "best": np.array(list(self._best.values()), dtype=np.float64),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from :meth:`state_dict`."""
+        levels = np.asarray(state["levels"], dtype=np.uint8)
+        best = np.asarray(state["best"], dtype=np.float64).tolist()
+        self._best = OrderedDict(
+            (row.tobytes(), value) for row, value in zip(levels, best, strict=True)
+        )
+        self._running.clear()

@@ -1,0 +1,335 @@
+"""``check_task_env``: plays an environment and reports where it breaks the task contract."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from teachenv.env import task_contract
+from teachenv.findings import Finding
+from teachenv.rollouts import Env, Episode, Step, actions, collect, global_seed, global_state, play
+from teachenv.rollouts import resume as play_on
+from teachenv.seeding import derive, derive_int
+from teachenv.space import Dim, Task, TaskSpace
+
+RETURN_SLACK = 0.5
+"""Share of the return range by which a return may lie outside it: the range is there for
+scores, and the worst falls may share score 0, but its scale has to be right."""
+
+SHORT = 10
+"""Steps of the episodes that are only there to leave traces, or to be interrupted."""
+
+_BLURRED = {"not-deterministic", "global-rng", "state-leak"}
+"""After one of these, a difference between two episodes proves nothing else."""
+
+
+def check_task_env(
+    make_env: Callable[[], Env], *, seed: int = 0, episodes: int = 6, max_steps: int = 2000
+) -> list[Finding]:
+    """Play an environment and return what is wrong with it; an empty list is a pass.
+
+    The environment is played with random and with resting actions on tasks from all over its
+    space, fresh and reused, and is given bad tasks. Codes of the findings:
+
+    - ``contract``: ``task_space``, ``return_range`` or ``mastery`` missing or malformed
+    - ``crashed``: a legal reset or step raised
+    - ``task-ignored``: another task is played than the one given
+    - ``no-effect``: a parameter changes nothing
+    - ``bounds``: a bad task is accepted, or refused with something else than ``ValueError``
+    - ``old-task-lost``: a refused task changed the task or the running episode
+    - ``info-task``, ``info-success``, ``info-progress``: missing or wrong in an ``info``
+    - ``global-rng``: Python's or NumPy's global generator is used
+    - ``not-deterministic``: task, level seed and actions (or ``reset(seed)``) do not fix the
+      episode
+    - ``state-leak``: they do in a fresh environment, but not in one that was played before
+    - ``not-finite``, ``observation-space``: bad observations or rewards
+    - ``return-range``: a return lies outside the declared range by more than half its span
+    - ``time-limit``: running out of time is reported as terminated instead of truncated
+    - ``endless``: an episode did not end, and no time limit is declared
+    - ``not-picklable``: pickling fails, or the copy plays differently
+
+    Args:
+        make_env: Makes a fresh environment, as users get it (time limit included).
+        seed: Fixes tasks, level seeds and actions.
+        episodes: Episodes played in full, at least 3; more of them find rarer faults.
+        max_steps: Steps after which an episode is given up.
+
+    Returns:
+        At most one finding per code.
+    """
+    if episodes < 3:
+        raise ValueError(f"check_task_env: expected at least 3 episodes, got {episodes}")
+    check = _Check(make_env, seed, episodes, max_steps)
+    with global_seed(0):
+        check.run()
+    return list(check.findings.values())
+
+
+class _Check:
+    def __init__(self, make_env: Callable[[], Env], seed: int, episodes: int, limit: int) -> None:
+        self.make_env = make_env
+        self.seed = seed
+        self.episodes = range(episodes)
+        self.limit = limit
+        self.findings: dict[str, Finding] = {}
+
+    def run(self) -> None:
+        with self._fresh() as env:
+            self._check_contract(env)
+            if self.findings:
+                return
+            self.space, self.return_range, self.mastery = task_contract(env)
+            self.time_limit = _time_limit(env)
+        rng = derive(self.seed, "check")
+        others = [self.space.sample(rng) for _ in self.episodes[1:]]
+        self.tasks = [self.space.default, *others]
+        for check in (
+            self._check_episodes,
+            self._check_reuse,
+            self._check_delivery,
+            self._check_effects,
+            self._check_refusals,
+            self._check_copies,
+        ):
+            try:
+                check()
+            except Exception as error:  # noqa: BLE001  whatever the environment raises
+                what = check.__name__.removeprefix("_check_")
+                self._report("crashed", f"while checking {what}: {error!r}")
+
+    def _report(
+        self, code: str, message: str, severity: Literal["error", "warning"] = "error"
+    ) -> None:
+        self.findings.setdefault(code, Finding(code, severity, message))
+
+    @contextlib.contextmanager
+    def _fresh(self) -> Iterator[Env]:
+        env = self.make_env()
+        try:
+            yield env
+        finally:
+            with contextlib.suppress(Exception):
+                env.close()
+
+    def _check_contract(self, env: Env) -> None:
+        try:
+            space, (low, high), mastery = task_contract(env)
+            numbers = [float(low), float(high), float(mastery)]
+        except (TypeError, ValueError) as error:
+            return self._report("contract", str(error))
+        if not isinstance(space, TaskSpace):
+            self._report("contract", f"task_space: expected a TaskSpace, got {space!r:.80}")
+        elif not (all(map(math.isfinite, numbers)) and low < high):
+            self._report("contract", f"return_range: expected low < high, got {(low, high)}")
+        elif not low <= mastery < high:
+            self._report("contract", f"mastery: expected in [{low}, {high}), got {mastery}")
+
+    # -- playing -----------------------------------------------------------------------------
+
+    def _steps(self, env: Env, k: int, task: Task | None = None) -> Iterator[Step]:
+        """Play episode ``k``: its task, level seed and actions; every third one rests."""
+        options = {
+            "task": self.tasks[k % len(self.tasks)] if task is None else task,
+            "level_seed": derive_int(self.seed, "check-level", k),
+        }
+        return play(env, seed=k, options=options, actions_seed=self.seed + k, rest=k % 3 == 2)
+
+    def _play(self, env: Env, k: int, limit: int | None = None) -> Episode:
+        task = self.tasks[k % len(self.tasks)]
+        return self._checked(collect(task, self._steps(env, k), limit or self.limit), env)
+
+    def _play_fresh(self, k: int, generator_seed: int) -> Episode:
+        with self._fresh() as env, global_seed(generator_seed):
+            before = global_state()
+            episode = self._play(env, k)
+            if global_state() != before:
+                self._report(
+                    "global-rng",
+                    "Python's or NumPy's global generator was used on task "
+                    f"{episode.task.tolist()}; draw from self.np_random or the level seed",
+                )
+        return episode
+
+    def _checked(self, episode: Episode, env: Env) -> Episode:
+        for i, step in enumerate(episode.steps):
+            at = f"step {i} on task {episode.task.tolist()}"
+            if not step.finite:
+                self._report("not-finite", f"observation or reward is not finite at {at}")
+            elif not env.observation_space.contains(step.observation):
+                message = f"{step.observation!r:.200} is outside the observation space at {at}"
+                self._report("observation-space", message)
+            task, progress = step.info.get("task"), step.info.get("progress")
+            if not isinstance(task, np.ndarray) or task.shape != episode.task.shape:
+                self._report("info-task", f"expected the task, got {task!r:.80} at {at}")
+            elif not np.array_equal(task, episode.task):
+                self._report("task-ignored", f"info['task'] is {task.tolist()} at {at}")
+            if not isinstance(progress, float | np.floating) or not 0 <= progress <= 1:
+                self._report("info-progress", f"expected 0.0 to 1.0, got {progress!r:.80} at {at}")
+        return episode
+
+    def _compare(self, code: str, what: str, one: Episode, two: Episode) -> None:
+        difference = one.difference(two)
+        if difference is not None and not _BLURRED & set(self.findings):
+            self._report(code, f"{what}: {difference}")
+
+    # -- episodes ----------------------------------------------------------------------------
+
+    def _check_episodes(self) -> None:
+        played = []
+        for k in self.episodes:
+            played.append(self._play_fresh(k, 1))
+            self._compare("not-deterministic", "played twice", played[k], self._play_fresh(k, 1))
+            what = "Python's or NumPy's global generator reseeded"
+            self._compare("global-rng", what, played[k], self._play_fresh(k, 2))
+        for episode in played:
+            self._check_end(episode)
+        longest = max(episode.length for episode in played)
+        late = [e for e in played if e.length == longest and e.steps[-1].terminated]
+        if longest > 1 and len({e.task.tobytes() for e in late}) >= 3:
+            self._report(
+                "time-limit",
+                f"{len(late)} episodes on different tasks terminated at step {longest} and none "
+                "played longer; an episode out of time is truncated, not terminated",
+                "error" if longest == self.time_limit else "warning",
+            )
+
+    def _check_end(self, episode: Episode) -> None:
+        (low, high), value = self.return_range, episode.episode_return
+        slack = RETURN_SLACK * (high - low)
+        on = f"on task {episode.task.tolist()}"
+        if not low - slack <= value <= high + slack and math.isfinite(value):
+            self._report("return-range", f"return {value} {on} is far outside {(low, high)}")
+        success = episode.steps[-1].info.get("is_success")
+        expected = value > self.mastery
+        if not isinstance(success, bool | np.bool_) or bool(success) != expected:
+            self._report(
+                "info-success",
+                f"expected {expected} (return {value}, mastery {self.mastery}), got "
+                f"{success!r:.80} at the end {on}",
+            )
+        if not episode.ended and self.time_limit is None:
+            message = f"no end after {self.limit} steps {on}, and no time limit is declared"
+            self._report("endless", message, "warning")
+
+    def _check_reuse(self) -> None:
+        with self._fresh() as env:
+            for k in self.episodes:
+                self._play(env, k + 1, limit=SHORT)  # abandoned
+                used = self._play(env, k)
+                what = "a fresh environment and one played before"
+                self._compare("state-leak", what, self._play_fresh(k, 1), used)
+
+    # -- tasks -------------------------------------------------------------------------------
+
+    def _check_delivery(self) -> None:
+        last, task = self.space.names[-1], self.tasks[1]
+        named = {last: self.space.to_dict(task)[last]}
+        cases: list[tuple[dict[str, Any] | None, Task]] = [
+            ({"task": task}, task),
+            (None, task),  # the current task stays
+            ({"task": named}, self.space.task(named)),
+        ]
+        with self._fresh() as one, self._fresh() as two:
+            for options, expected in cases:
+                pair = [
+                    collect(expected, play(env, seed=7, options=options, actions_seed=7), SHORT)
+                    for env in (one, two)
+                ]
+                self._checked(pair[0], one)
+                self._compare("not-deterministic", "reset(seed=7) in two environments", *pair)
+
+    def _check_effects(self) -> None:
+        dead = [dim.name for i, dim in enumerate(self.space) if not self._has_effect(i, dim)]
+        if len(dead) == self.space.dim:
+            self._report("task-ignored", f"no parameter changes anything: {dead}")
+        elif dead:
+            self._report(
+                "no-effect",
+                f"{dead}: lowest and highest value give the same episodes, on "
+                f"{len(self.tasks)} tasks with random actions",
+            )
+
+    def _has_effect(self, i: int, dim: Dim) -> bool:
+        for k, task in enumerate(self.tasks):
+            with self._fresh() as one, self._fresh() as two:
+                ends = task.copy(), task.copy()
+                ends[0][i], ends[1][i] = dim.low, dim.high
+                pair = zip(self._steps(one, k, ends[0]), self._steps(two, k, ends[1]), strict=False)
+                if any(low.exact != high.exact for low, high in _first(pair, self.limit)):
+                    return True
+        return False
+
+    def _check_refusals(self) -> None:
+        with self._fresh() as env:
+            whole = self._play(env, 1, limit=SHORT)
+            for bad in _bad_tasks(self.space):
+                moves = actions(env.action_space, self.seed + 1)
+                begun = collect(self.tasks[1], self._steps(env, 1), SHORT // 2)
+                if not self._refused(env, bad):
+                    continue
+                for _ in begun.steps[1:]:
+                    next(moves)
+                if not begun.ended:
+                    begun.steps.extend(_first(play_on(env, moves), SHORT - SHORT // 2))
+                self._compare("old-task-lost", f"refused {bad!r:.80} in between", whole, begun)
+                kept = env.reset()[1].get("task")
+                if not np.array_equal(np.asarray(kept), self.tasks[1]):
+                    message = f"expected {self.tasks[1].tolist()} after refusing {bad!r:.80}"
+                    self._report("old-task-lost", f"{message}, got {kept!r:.80}")
+
+    def _refused(self, env: Env, bad: Any) -> bool:
+        try:
+            env.reset(options={"task": bad})
+        except ValueError:
+            return True
+        except Exception as error:  # noqa: BLE001  whatever the environment raises
+            self._report("bounds", f"task {bad!r:.80}: expected TaskError, got {error!r:.200}")
+            return True
+        self._report("bounds", f"task {bad!r:.80} was accepted; refuse it with TaskError")
+        return False
+
+    def _check_copies(self) -> None:
+        with self._fresh() as env:
+            original = self._play(env, 0)
+            try:
+                copied = pickle.loads(pickle.dumps(env))  # noqa: S301  made on this very line
+                again = self._play(copied, 0)
+            except Exception as error:  # noqa: BLE001  whatever pickling raises
+                return self._report("not-picklable", f"{error!r:.300}")
+            self._compare("not-picklable", "original and unpickled copy", original, again)
+
+
+def _first(iterator: Iterator[Any], n: int) -> Iterator[Any]:
+    return (item for _, item in zip(range(n), iterator, strict=False))
+
+
+def _bad_tasks(space: TaskSpace) -> Iterator[Any]:
+    """Yield tasks that every environment must refuse."""
+    for dim in space:
+        step = 0.01 * (dim.high - dim.low) if dim.kind == "float" else 1.0
+        yield {dim.name: dim.high + step}
+        yield {dim.name: dim.low - step}
+        yield {dim.name: math.nan}
+    vector = space.default.copy()
+    yield np.append(vector, 0.0)
+    vector[0] = math.nan
+    yield vector.copy()
+    vector[0] = math.inf
+    yield vector.copy()
+    yield {"no such parameter": 0.0}
+    yield {space.names[0]: "no such value"}
+
+
+def _time_limit(env: Env) -> int | None:
+    layer: Any = env
+    while isinstance(layer, gym.Wrapper):
+        if isinstance(layer, gym.wrappers.TimeLimit):
+            return int(layer._max_episode_steps)
+        layer = layer.env
+    return None

@@ -1,0 +1,1 @@
+"""The bipedal walker on parameterised terrain."""

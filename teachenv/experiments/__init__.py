@@ -1,0 +1,1 @@
+"""Running, resuming, evaluating and drawing curricula."""

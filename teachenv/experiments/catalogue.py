@@ -1,0 +1,111 @@
+"""What there is: tables for ``teachenv list`` and checks for ``teachenv check``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import gymnasium as gym
+from rich.table import Table
+
+import students
+import teachers
+from teachenv.check import check_task_env
+from teachenv.env import MakeEnv, task_contract
+from teachenv.envs import ENVS
+from teachenv.errors import UserError, unknown
+from teachenv.experiments.store import is_run, read_run
+from teachenv.experiments.testsets import TEST_SETS
+from teachenv.findings import Finding
+from teachers.check import check_teacher
+
+
+def everything() -> Iterator[Table]:
+    """Yield one table each for environments, teachers, students and test sets."""
+    table = Table("environment", "tasks", "mastered above", title="Environments")
+    for env_id in ENVS:
+        env = MakeEnv(env_id)()
+        space, _, mastery = task_contract(env)
+        env.close()
+        lines = [f"{dim.name} [{dim.low:g}, {dim.high:g}] {dim.unit}" for dim in space]
+        table.add_row(env_id, "\n".join(lines), f"{mastery:g}")
+    yield table
+    for title, entries in (("teacher", teachers.TEACHERS), ("student", students.STUDENTS)):
+        table = Table(title, "what it is", title=f"{title.capitalize()}s")
+        for name, path in entries.items():
+            table.add_row(name, _first_line(path))
+        yield table
+    table = Table("test set", "what it is", title="Test sets")
+    for name, function in TEST_SETS.items():
+        table.add_row(name, inspect.getdoc(function) or "")
+    yield table
+
+
+def runs(folder: Path) -> Iterator[Table]:
+    """Yield a table of the runs in a folder.
+
+    Raises:
+        UserError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    table = Table("run", "teacher", "student", "seed", "steps", "mastered", "status")
+    for path in sorted(p for p in [folder, *folder.rglob("*")] if p.is_dir() and is_run(p)):
+        try:
+            run = read_run(path)
+        except UserError as error:
+            table.add_row(str(path), "", "", "", "", "", str(error))
+            continue
+        shares = [row["share_mastered"] for row in run.evals if row["status"] == "ok"]
+        config = run.config
+        table.add_row(
+            str(path),
+            config.teacher,
+            config.student,
+            str(config.seed),
+            f"{run.status['step']:,}/{config.steps:,}",
+            f"{shares[-1]:.0%}" if shares else "-",
+            run.status["status"],
+        )
+    yield table
+
+
+def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding]]]:
+    """Yield the findings for every named environment or teacher.
+
+    Args:
+        names: Ids; all of ours if ``None``.
+
+    Raises:
+        UserError: for an unknown id.
+    """
+    chosen = list(names) if names else [*ENVS, *teachers.TEACHERS]
+    for name in chosen:
+        if name in teachers.TEACHERS:
+            yield name, _check_one_teacher(name)
+        elif name in gym.registry:
+            yield name, check_task_env(MakeEnv(name))
+        else:
+            raise UserError(unknown("id", name, [*ENVS, *teachers.TEACHERS]))
+
+
+def _check_one_teacher(name: str) -> list[Finding]:
+    env = MakeEnv("teachenv/StumpTracks-v0")()
+    space, _, mastery = task_contract(env)
+    accepted = teachers.hyper_parameters(name)
+    facts = {"mastery": mastery, "harder": dict(env.get_wrapper_attr("harder"))}
+    env.close()
+    given = {key: value for key, value in facts.items() if key in accepted}
+    return check_teacher(partial(teachers.make, name, **given), space)
+
+
+def _first_line(path: str) -> str:
+    module, _, name = path.partition(":")
+    try:
+        target: Callable[..., object] = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        return f"(not installed: {error.name})"
+    return (inspect.getdoc(target) or "").split("\n")[0]

@@ -1,0 +1,160 @@
+"""The configuration of a run: one dataclass, checked as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+
+from teachenv.env import MakeEnv, task_contract
+from teachenv.errors import UserError, unknown
+from teachenv.experiments import testsets
+from teachenv.seeding import check_seed
+
+
+class ConfigError(UserError):
+    """A configuration was refused; the message lists every problem, one a line."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run.
+
+    Raises:
+        ConfigError: naming every bad field with what it accepts, all at once.
+    """
+
+    env: str
+    """Gymnasium id of an environment with tasks."""
+    teacher: str
+    """Id of the teacher."""
+    student: str = "sb3-ppo"
+    """Id of the student."""
+    steps: int = 1_000_000
+    """Environment steps to train for (rounded up to whole rollouts)."""
+    seed: int = 0
+    """Whole number in [0, 2**63]; everything random derives from it."""
+    env_args: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of ``gymnasium.make``."""
+    teacher_args: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of the teacher that differ from its defaults."""
+    student_args: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of the student that differ from its defaults."""
+    round_steps: int = 100_000
+    """Steps of a round. Every round starts fresh episodes and ends with a checkpoint."""
+    eval_every: int = 1
+    """Rounds between evaluations; the last round is always evaluated. 0: never."""
+    test_sets: tuple[str, ...] = ()
+    """Test sets to evaluate on; the environment's usual ones if empty."""
+    max_failed: int = 10
+    """Trials in a row whose environment broke after which the run stops."""
+
+    def __post_init__(self) -> None:
+        problems = [*self._type_problems(), *self._id_problems()]
+        if problems:
+            raise ConfigError("\n".join(problems))
+        object.__setattr__(self, "test_sets", tuple(self.test_sets))
+
+    def _type_problems(self) -> list[str]:
+        problems = []
+        try:
+            check_seed(self.seed)
+        except ValueError as error:
+            problems.append(str(error))
+        lowest = {"steps": 1, "round_steps": 1, "eval_every": 0, "max_failed": 1}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                problems.append(f"{name}: expected a whole number of at least {low}, got {value!r}")
+        for name in ("env_args", "teacher_args", "student_args"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+                problems.append(f"{name}: expected {{name: value}}, got {value!r}")
+                continue
+            try:
+                json.dumps(dict(value), allow_nan=False)
+            except (TypeError, ValueError):
+                problems.append(f"{name}: expected JSON values, got {value!r}")
+        if not isinstance(self.test_sets, tuple | list):
+            problems.append(f"test_sets: expected a list of names, got {self.test_sets!r}")
+        return problems
+
+    def _id_problems(self) -> list[str]:
+        import students
+        import teachenv  # noqa: F401  (registers the environments)
+        import teachers
+
+        problems = []
+        tables = {"teacher": teachers.TEACHERS, "student": students.STUDENTS}
+        for kind, table in tables.items():
+            name = getattr(self, kind)
+            if not isinstance(name, str) or name not in table:
+                problems.append(f"{kind}: {unknown(kind, str(name), table)}")
+        if not isinstance(self.env, str):
+            problems.append(f"env: expected a Gymnasium id, got {self.env!r}")
+        elif ":" not in self.env and self.env not in gym.registry:
+            known = [name for name in gym.registry if name.startswith("teachenv/")]
+            problems.append(f"env: {unknown('environment', self.env, known)}")
+        for name in self.test_sets if isinstance(self.test_sets, tuple | list) else ():
+            if name not in testsets.TEST_SETS:
+                problems.append(f"test_sets: {unknown('test set', str(name), testsets.TEST_SETS)}")
+        return problems
+
+    @property
+    def make_env(self) -> MakeEnv:
+        """The recipe of the environment."""
+        return MakeEnv(self.env, dict(self.env_args))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all fields, first 16 digits."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {**dataclasses.asdict(self), "test_sets": list(self.test_sets)}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> RunConfig:
+        """Read :meth:`to_json` back.
+
+        Raises:
+            ConfigError: for unknown or missing fields, or bad values.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        problems = [unknown("field", name, known) for name in row if name not in known]
+        problems += [f"{name}: missing" for name in ("env", "teacher") if name not in row]
+        if problems:
+            raise ConfigError("\n".join(problems))
+        return cls(**{**row, "test_sets": tuple(row.get("test_sets", ()))})
+
+
+def describe_env(config: RunConfig) -> dict[str, Any]:
+    """Return the environment's contract as JSON values, for ``config.json``.
+
+    Raises:
+        ConfigError: if the environment cannot be made or declares no tasks.
+    """
+    try:
+        env = config.make_env()
+    except (TypeError, ValueError, gym.error.Error, ImportError) as error:
+        raise ConfigError(
+            f"env: cannot make {config.env} with {config.env_args}: {error}"
+        ) from None
+    try:
+        space, return_range, mastery = task_contract(env)
+    except TypeError as error:
+        raise ConfigError(f"env: {error}") from None
+    finally:
+        env.close()
+    return {
+        "task_space": json.loads(space.to_json()),
+        "return_range": list(return_range),
+        "mastery": mastery,
+    }

@@ -1,0 +1,115 @@
+"""Evaluation: a deterministic student, one episode per task of a fixed test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.experiments.testsets import TestSet
+
+Act = Callable[[NDArray[Any]], NDArray[Any]]
+MAX_LANES = 25
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a student reached on a test set, task by task.
+
+    Attributes:
+        test_set: Name of the test set.
+        returns: Episode returns, in the order of the tasks.
+        lengths: Episode lengths.
+        success: Whether each task was mastered.
+    """
+
+    test_set: str
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+    success: tuple[bool, ...]
+
+    @property
+    def share_mastered(self) -> float:
+        """Share of tasks mastered, in [0, 1]."""
+        return float(np.mean(self.success))
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of ``evals.jsonl`` (without round and step)."""
+        return {
+            "test_set": self.test_set,
+            "status": "ok",
+            "share_mastered": self.share_mastered,
+            "mean_return": float(np.mean(self.returns)),
+            "returns": list(self.returns),
+            "lengths": list(self.lengths),
+            "success": list(self.success),
+        }
+
+
+class _Lane:
+    """One environment that plays one task after another."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        self.env = env
+        self.index = -1
+        self.observation: Any = None
+        self.episode_return = 0.0
+        self.length = 0
+
+    def start(self, index: int, test_set: TestSet) -> None:
+        """Begin task ``index``."""
+        options = {"task": test_set.tasks[index], "level_seed": test_set.level_seeds[index]}
+        self.observation, _ = self.env.reset(seed=index, options=options)
+        self.index, self.episode_return, self.length = index, 0.0, 0
+
+    def step(self, action: Any) -> tuple[bool, bool]:
+        """Play one step; return whether the episode is over, and mastered."""
+        self.observation, reward, terminated, truncated, info = self.env.step(action)
+        self.episode_return += float(reward)
+        self.length += 1
+        return terminated or truncated, bool(info["is_success"])
+
+
+def evaluate(act: Act, make_env: Callable[[], gym.Env[Any, Any]], test_set: TestSet) -> Evaluation:
+    """Play every task of a test set once.
+
+    Episodes run side by side in a fixed number of lanes, so that the student sees batches of
+    one size and the result does not depend on how long episodes last.
+
+    Args:
+        act: Deterministic policy for a batch of observations.
+        make_env: Makes an environment; at most ``MAX_LANES`` are made, and closed at the end.
+        test_set: What to play.
+
+    Returns:
+        The outcome of every task.
+    """
+    n_tasks = len(test_set)
+    lanes = [_Lane(make_env()) for _ in range(min(MAX_LANES, n_tasks))]
+    returns, lengths, success = [0.0] * n_tasks, [0] * n_tasks, [False] * n_tasks
+    try:
+        for index, lane in enumerate(lanes):
+            lane.start(index, test_set)
+        waiting, playing = len(lanes), set(range(len(lanes)))
+        while playing:
+            actions = act(np.stack([lane.observation for lane in lanes]))
+            for number in sorted(playing):
+                lane = lanes[number]
+                over, mastered = lane.step(actions[number])
+                if not over:
+                    continue
+                i = lane.index
+                returns[i], lengths[i], success[i] = lane.episode_return, lane.length, mastered
+                if waiting < n_tasks:
+                    lane.start(waiting, test_set)
+                    waiting += 1
+                else:
+                    playing.remove(number)
+    finally:
+        for lane in lanes:
+            lane.env.close()
+    return Evaluation(test_set.name, tuple(returns), tuple(lengths), tuple(success))

@@ -1,0 +1,377 @@
+"""The run loop: rounds of learning, each ending in rows, sometimes an evaluation, a checkpoint.
+
+Every round derives its seeds from ``(run seed, role, round)`` and starts fresh episodes, in
+uninterrupted runs as well; a run resumed at a round's boundary therefore continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+
+from teachenv.broker import Broker
+from teachenv.env import task_contract
+from teachenv.errors import UserError
+from teachenv.experiments import testsets
+from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_checkpoint
+from teachenv.experiments.config import ConfigError, RunConfig, describe_env
+from teachenv.experiments.evaluate import evaluate
+from teachenv.experiments.store import RunFolder, read_run, read_status
+from teachenv.protocols import State, Student, Teacher
+from teachenv.seeding import derive_int
+from teachenv.space import TaskSpace
+
+LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scikit-learn", "torch")
+
+
+class Watcher(Protocol):
+    """What follows a run while it works (a progress bar)."""
+
+    def steps(self, broker: Broker) -> None:
+        """Called as the student takes steps."""
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        """Called after every evaluation with its row."""
+
+
+class RunLoop:
+    """One run: its teacher, broker, student and folder.
+
+    Args:
+        config: What to run.
+        folder: The open run folder.
+        watcher: Follows the run, if given.
+
+    Raises:
+        ConfigError: if teacher or student refuse their arguments, or the teacher needs signals
+            the student does not provide.
+    """
+
+    def __init__(
+        self, config: RunConfig, folder: RunFolder, watcher: Watcher | None = None
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.round = 0
+        self._watcher = watcher
+        run = read_run(folder.path)
+        self.test_sets = list(run.test_sets.values())
+        self.teacher = make_teacher(config, run.task_space)
+        self.broker = Broker(self.teacher, seed=config.seed, max_failed=config.max_failed)
+        self.student = make_student(config, self.broker)
+        if watcher is not None:
+            self.broker.listener = watcher.steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps have been taken."""
+        return self.broker.step >= self.config.steps
+
+    def advance(self) -> None:
+        """Play one round: learn, write rows, evaluate when due, save a checkpoint."""
+        began, start = time.perf_counter(), self.broker.step
+        n_steps = min(self.config.round_steps, self.config.steps - start)
+        seed = derive_int(self.config.seed, "learn", self.round)
+        taken = self.student.learn(n_steps, seed=seed)
+        if taken < n_steps:
+            raise RuntimeError(f"the student took {taken} of {n_steps} steps")
+        self.broker.advance(start + taken)
+        rows = self.broker.close_round()
+        learned = time.perf_counter()
+        described = {
+            "round": self.round,
+            "step": self.broker.step,
+            "describe": _as_json(self.teacher.describe()),
+        }
+        self.folder.append("episodes.jsonl", rows)
+        self.folder.append("teacher.jsonl", [described])
+        if self._evaluation_due():
+            self.folder.append("evals.jsonl", self._evaluate())
+        finished = rows and sum(row["status"] == "lost" for row in rows)
+        times = {
+            "round": self.round,
+            "step": self.broker.step,
+            "learn_s": learned - began,
+            "total_s": time.perf_counter() - began,
+            "steps_per_s": taken / (learned - began),
+            "trials": len(rows),
+            "lost": finished or 0,
+        }
+        self.folder.append("times.jsonl", [times])
+        self.round += 1
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint of the boundary before round :attr:`round`."""
+        save_checkpoint(self.folder.path / "checkpoints", self.round, self.state_dict())
+
+    def state_dict(self) -> State:
+        """Return everything the future depends on; only at a round boundary."""
+        return {
+            "config": self.config.hash,
+            "round": self.round,
+            "offsets": self.folder.offsets(),
+            "broker": self.broker.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "student": self.student.state_dict(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from a checkpoint: cuts the row files and loads every part."""
+        self.folder.cut(state["offsets"])
+        self.round = int(state["round"])
+        self.broker.load_state_dict(state["broker"])
+        self.teacher.load_state_dict(state["teacher"])
+        self.student.load_state_dict(state["student"])
+
+    def _evaluation_due(self) -> bool:
+        every = self.config.eval_every
+        return every > 0 and ((self.round + 1) % every == 0 or self.finished)
+
+    def _evaluate(self) -> Iterator[dict[str, Any]]:
+        for test_set in self.test_sets:
+            head = {"round": self.round, "step": self.broker.step}
+            try:
+                row = evaluate(self.student.act, self.config.make_env, test_set).row()
+            except Exception as error:  # noqa: BLE001  an environment may raise anything
+                row = {"test_set": test_set.name, "status": "failed", "error": repr(error)}
+            if self._watcher is not None:
+                self._watcher.evaluated(row)
+            yield {**head, **row}
+
+
+def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
+    """Run a configuration into a new folder.
+
+    Args:
+        config: What to run.
+        out: The run folder; must not exist.
+        watcher: Follows the run, if given.
+
+    Raises:
+        UserError: if the configuration or the folder is refused; nothing is left behind then.
+        KeyboardInterrupt: after an interrupt, with the folder resumable.
+    """
+    contract = describe_env(config)
+    space = TaskSpace.from_json(json.dumps(contract["task_space"]))
+    names = config.test_sets or testsets.default_names(config.env, space)
+    test_sets = [testsets.load(name, space) for name in names]
+    _check_parts(config, space)
+    header = {"config": config.to_json(), **contract, "versions": _versions()}
+    folder = RunFolder.create(out, header, test_sets)
+    _drive(folder, lambda: RunLoop(config, folder, watcher))
+
+
+def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) -> list[str]:
+    """Continue a run where its newest intact checkpoint left it.
+
+    Args:
+        out: The run folder.
+        watcher: Follows the run, if given.
+        steps: Extend the run to this many steps.
+
+    Returns:
+        Why newer checkpoints were skipped, if any were.
+
+    Raises:
+        UserError: if the folder is not a run, is running, is finished, or would be shortened.
+        KeyboardInterrupt: after an interrupt, with the folder resumable.
+    """
+    folder = RunFolder.open(out)
+    skipped: list[str] = []
+
+    def load() -> RunLoop:
+        config = read_run(out).config
+        if steps is not None and steps != config.steps:
+            config = _extend(folder, config, steps)
+        loop = RunLoop(config, folder, watcher)
+        if numbers(out / "checkpoints"):
+            _, state, reasons = newest_checkpoint(out / "checkpoints")
+            skipped.extend(reasons)
+            loop.load_state_dict(state)
+        else:
+            folder.cut(dict.fromkeys(folder.offsets(), 0))
+        return loop
+
+    _drive(folder, load)
+    return skipped
+
+
+def load_student(out: Path) -> Student:
+    """Return the student of a run as its newest intact checkpoint left it.
+
+    Raises:
+        UserError: if the folder is not a run or has no intact checkpoint.
+    """
+    run = read_run(out)
+    _, state, _ = newest_checkpoint(out / "checkpoints")
+    broker = Broker(make_teacher(run.config, run.task_space), seed=run.config.seed)
+    student = make_student(run.config, broker)
+    student.load_state_dict(state["student"])
+    return student
+
+
+def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
+    """Make the teacher of a run.
+
+    ``mastery`` and ``harder`` are filled in from the environment when the teacher takes them
+    and the configuration does not say.
+
+    Raises:
+        ConfigError: if the teacher refuses its arguments.
+    """
+    import teachers
+
+    accepted = teachers.hyper_parameters(config.teacher)
+    given = dict(config.teacher_args)
+    env = config.make_env()
+    try:
+        if "mastery" in accepted:
+            given.setdefault("mastery", task_contract(env)[2])
+        if "harder" in accepted and env.has_wrapper_attr("harder"):
+            given.setdefault("harder", dict(env.get_wrapper_attr("harder")))
+        return teachers.make(config.teacher, space, seed=config.seed, **given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"teacher_args: {error}") from None
+    finally:
+        env.close()
+
+
+def make_student(config: RunConfig, broker: Broker) -> Student:
+    """Make the student of a run.
+
+    Raises:
+        ConfigError: if the student refuses its arguments, or does not provide the signals the
+            teacher needs.
+    """
+    import students
+
+    seed = derive_int(config.seed, "student")
+    try:
+        student = students.make(
+            config.student, config.make_env, broker, seed=seed, **config.student_args
+        )
+    except (TypeError, ValueError, ImportError) as error:
+        raise ConfigError(f"student_args: {error}") from None
+    missing = broker.teacher.needs - student.provides
+    if missing:
+        student.close()
+        raise ConfigError(
+            f"teacher: {config.teacher} needs the signals {sorted(missing)}; {config.student} "
+            f"provides {sorted(student.provides)}"
+        )
+    return student
+
+
+def _check_parts(config: RunConfig, space: TaskSpace) -> None:
+    """Refuse bad teacher and student arguments together, before a folder is made."""
+    import students
+
+    problems = []
+    try:
+        make_teacher(config, space)
+    except ConfigError as error:
+        problems.append(str(error))
+    try:
+        accepted = students.hyper_parameters(config.student)
+        unknown = [name for name in config.student_args if name not in accepted]
+        if unknown:
+            problems.append(
+                f"student_args: {config.student} takes {sorted(accepted)}, got {unknown}"
+            )
+    except ImportError as error:
+        problems.append(f"student: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _drive(folder: RunFolder, load: Any) -> None:
+    """Advance a loop to its end, keeping ``status.json`` true whatever happens."""
+    loop: RunLoop | None = None
+
+    def write(status: str, reason: str = "") -> None:
+        at = {"round": loop.round, "step": loop.broker.step} if loop else {"round": 0, "step": 0}
+        folder.write_json("status.json", {"status": status, "reason": reason, **at})
+
+    previous = read_status(folder.path)
+    try:
+        with _terminate_as_interrupt():
+            loop = load()
+            write("running")
+            while not loop.finished:
+                loop.advance()
+        write("finished")
+    except KeyboardInterrupt:
+        write("interrupted", "stopped by a signal")
+        raise
+    except UserError as error:
+        if loop is None:  # refused before anything ran: the folder keeps its status
+            folder.write_json("status.json", {**previous, "reason": str(error)})
+        else:
+            write("failed", str(error))
+        raise
+    except BaseException as error:
+        write("failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        if loop is not None:
+            loop.student.close()
+        folder.close()
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _extend(folder: RunFolder, config: RunConfig, steps: int) -> RunConfig:
+    if steps < config.steps:
+        raise UserError(f"--steps {steps}: the run already has {config.steps}; it can only grow")
+    longer = dataclasses.replace(config, steps=steps)
+    header = json.loads((folder.path / "config.json").read_text())
+    folder.write_json("config.json", {**header, "config": longer.to_json()})
+    return longer
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    return value

@@ -1,0 +1,103 @@
+"""A progress line for long work: steps, speed, mean return, share mastered, time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from teachenv.broker import Broker
+
+PLAIN_EVERY_S = 15.0
+"""Seconds between lines where the output is not a terminal."""
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f} steps/s", style="cyan")
+
+
+class ProgressBar:
+    """Follows a run on a terminal; prints a line now and then where there is none.
+
+    Args:
+        total: Steps of the run.
+        title: What is shown before the bar.
+    """
+
+    def __init__(self, total: int, title: str) -> None:
+        self._total = total
+        self._title = title
+        self._console = Console(stderr=True)
+        self._mastered = "-"
+        self._last = self._began = time.monotonic()
+        self._first_step: int | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            _Speed(),
+            TextColumn("return {task.fields[mean]}  mastered {task.fields[mastered]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            refresh_per_second=2,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(title, total=total, mean="-", mastered="-")
+
+    def steps(self, broker: Broker) -> None:
+        """Show where the broker is; cheap enough to be called at every step."""
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step, self._began = broker.step, now
+        if now - self._last < (0.5 if self._console.is_terminal else PLAIN_EVERY_S):
+            return
+        self._last = now
+        recent = [outcome.episode_return for outcome in tuple(broker.recent)]
+        mean = f"{np.mean(recent):.0f}" if recent else "-"
+        if self._console.is_terminal:
+            self._progress.update(
+                self._task, completed=broker.step, mean=mean, mastered=self._mastered
+            )
+            return
+        speed = (broker.step - self._first_step) / max(now - self._began, 1e-9)
+        left = max(self._total - broker.step, 0) / max(speed, 1e-9)
+        self._console.print(
+            f"{self._title}: {broker.step:,}/{self._total:,} steps, {speed:,.0f} steps/s, "
+            f"return {mean}, mastered {self._mastered}, {left:,.0f} s left",
+            highlight=False,
+        )
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        """Remember the share mastered of the latest evaluation."""
+        if row["status"] == "ok":
+            self._mastered = f"{row['share_mastered']:.0%} ({row['test_set']})"
+        else:
+            self._console.print(f"evaluation on {row['test_set']} failed: {row['error']}")
+
+    def __enter__(self) -> ProgressBar:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)

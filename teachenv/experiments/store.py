@@ -1,0 +1,256 @@
+"""Run folders: created once, appended to, locked while running, readable at any time.
+
+::
+
+    config.json      the configuration, the environment's contract, library versions
+    test_sets.json   tasks and level seeds of the test sets, hashed
+    status.json      running / finished / failed / interrupted, with the reason (advisory)
+    episodes.jsonl   one row per trial            evals.jsonl   one row per evaluation
+    teacher.jsonl    one row per round            times.jsonl   wall-clock per round
+    checkpoints/     the last two, see checkpoint.py
+    lock             held while a process runs
+
+Everything but ``times.jsonl`` and ``status.json`` is the same, byte for byte, whenever the same
+configuration runs on the same machine, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from teachenv.errors import UserError
+from teachenv.experiments.config import RunConfig
+from teachenv.experiments.testsets import TestSet
+from teachenv.space import TaskError, TaskSpace
+
+FORMAT = 1
+ROW_FILES = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "times.jsonl")
+
+
+class StoreError(UserError):
+    """A run folder was refused; the message says why."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read.
+
+    Attributes:
+        folder: Where it is.
+        config: Its configuration.
+        task_space: Tasks of its environment.
+        return_range: Lowest and highest episode return that scores tell apart.
+        mastery: Mastery threshold on the episode return.
+        status: The row of ``status.json``; "interrupted" if it says running but nobody runs.
+        test_sets: Test sets by name.
+        episodes: Rows of ``episodes.jsonl``; likewise ``evals``, ``teacher``, ``times``.
+    """
+
+    folder: Path
+    config: RunConfig
+    task_space: TaskSpace
+    return_range: tuple[float, float]
+    mastery: float
+    versions: dict[str, str]
+    status: dict[str, Any]
+    test_sets: dict[str, TestSet]
+    episodes: list[dict[str, Any]]
+    evals: list[dict[str, Any]]
+    teacher: list[dict[str, Any]]
+    times: list[dict[str, Any]]
+
+
+class RunFolder:
+    """A run folder open for writing; holds its lock until :meth:`close`.
+
+    Use :meth:`create` or :meth:`open`.
+    """
+
+    def __init__(self, folder: Path, lock: IO[str]) -> None:
+        self.path = folder
+        self._lock = lock
+
+    @classmethod
+    def create(
+        cls, folder: Path, header: dict[str, Any], test_sets: Iterable[TestSet]
+    ) -> RunFolder:
+        """Make a new run folder.
+
+        Raises:
+            StoreError: if the folder exists; nothing is overwritten.
+        """
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            raise StoreError(
+                f"{folder} exists; nothing is overwritten. Choose another --out, or continue it "
+                f"with: teachenv resume {folder}"
+            ) from None
+        run_folder = cls(folder, _take_lock(folder))
+        sets = {test_set.name: test_set.to_json() for test_set in test_sets}
+        run_folder.write_json("test_sets.json", sets)
+        run_folder.write_json("config.json", {"format": FORMAT, **header})
+        return run_folder
+
+    @classmethod
+    def open(cls, folder: Path) -> RunFolder:
+        """Open an existing run folder to continue it.
+
+        Raises:
+            StoreError: if it is not a run folder, or another process runs it.
+        """
+        _read_header(folder)
+        return cls(folder, _take_lock(folder))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file as a whole: beside its place, flushed, then renamed."""
+        temporary = self.path / f".{name}.writing"
+        with temporary.open("w") as file:
+            json.dump(value, file, allow_nan=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self.path / name)
+
+    def append(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows to a row file and flush them to disk."""
+        with (self.path / name).open("a") as file:
+            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def offsets(self) -> dict[str, int]:
+        """Return the size of every row file in bytes."""
+        paths = {name: self.path / name for name in ROW_FILES}
+        return {name: p.stat().st_size if p.exists() else 0 for name, p in paths.items()}
+
+    def cut(self, offsets: dict[str, int]) -> None:
+        """Cut every row file back to a recorded size.
+
+        Raises:
+            StoreError: if a file is shorter than recorded; nothing is cut then.
+        """
+        sizes = self.offsets()
+        short = [name for name in ROW_FILES if sizes[name] < offsets[name]]
+        if short:
+            raise StoreError(f"{self.path}: {short} are shorter than the checkpoint says; damaged")
+        for name in ROW_FILES:
+            if sizes[name] > offsets[name]:
+                os.truncate(self.path / name, offsets[name])
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._lock.close()
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, finished or not.
+
+    Raises:
+        StoreError: if it is not a run folder, or a file in it is damaged.
+    """
+    header = _read_header(folder)
+    try:
+        config = RunConfig.from_json(header["config"])
+        space = TaskSpace.from_json(json.dumps(header["task_space"]))
+        low, high = header["return_range"]
+        sets_rows = _read_json(folder / "test_sets.json")
+        sets = {name: TestSet.from_json(name, row) for name, row in sets_rows.items()}
+        contract = (float(low), float(high)), float(header["mastery"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError | TaskError):
+            raise StoreError(f"{folder}: {error}") from None
+        raise StoreError(f"{folder}: config.json is not a run's: {error!r}") from None
+    episodes, evals, teacher, times = (read_rows(folder / name) for name in ROW_FILES)
+    return Run(
+        folder, config, space, *contract, header["versions"], read_status(folder), sets,
+        episodes, evals, teacher, times,
+    )  # fmt: skip
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """Return the row of ``status.json``; "interrupted" if it says running but nobody runs."""
+    path = folder / "status.json"
+    if not path.exists():
+        return {"status": "interrupted", "reason": "never started", "round": 0, "step": 0}
+    status: dict[str, Any] = _read_json(path)
+    if status.get("status") == "running" and _holder(folder) is None:
+        status = {**status, "status": "interrupted", "reason": "the process died"}
+    return status
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a row file; a torn last line is dropped.
+
+    Raises:
+        StoreError: for any other line that is not a JSON object.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    rows = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise StoreError(f"{path}, line {number}: not a JSON object; the file is damaged")
+        rows.append(row)
+    return rows
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder looks like a run folder."""
+    return (folder / "config.json").is_file()
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: no such folder")
+    if not is_run(folder):
+        raise StoreError(f"{folder}: not a run folder (no config.json), or one half made")
+    header = _read_json(folder / "config.json")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else None
+        raise StoreError(f"{folder}: format {found}, this version reads format {FORMAT}")
+    return header
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not readable as JSON: {error}") from None
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    lock = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(f"{folder}: process {_holder(folder)} is running it") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _holder(folder: Path) -> str | None:
+    """Return who holds the lock (a process id), or ``None`` if nobody does."""
+    try:
+        with (folder / "lock").open("r") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read() or "unknown"
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from worlds import POLE
+
+from teachenv.experiments.config import ConfigError, RunConfig, describe_env
+
+GOOD: dict[str, Any] = {"env": "teachenv/StumpTracks-v0", "teacher": "alp-gmm"}
+
+
+def test_json_comes_back_and_the_hash_tells_configurations_apart() -> None:
+    config = RunConfig(**GOOD, seed=3, teacher_args={"fit_rate": 100}, test_sets=("grid-v1",))
+    assert RunConfig.from_json(config.to_json()) == config
+    assert RunConfig.from_json(config.to_json()).hash == config.hash
+    assert RunConfig(**GOOD, seed=4).hash != RunConfig(**GOOD, seed=3).hash
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"env": "teachenv/StumpTrack-v0"}, "Did you mean 'teachenv/StumpTracks-v0'"),
+        ({"env": 3}, "env: expected a Gymnasium id"),
+        ({"teacher": "alp_gmm"}, "Did you mean 'alp-gmm'"),
+        ({"teacher": None}, "teacher: unknown teacher"),
+        ({"student": "sb3-pp"}, "Did you mean 'sb3-ppo'"),
+        ({"steps": 0}, "steps: expected a whole number of at least 1"),
+        ({"steps": 1.5}, "steps: expected a whole number"),
+        ({"steps": True}, "steps: expected a whole number"),
+        ({"seed": -1}, "seed: expected a whole number"),
+        ({"seed": "0"}, "seed: expected a whole number"),
+        ({"seed": 2**64}, "seed: expected a whole number"),
+        ({"round_steps": 0}, "round_steps: expected"),
+        ({"eval_every": -1}, "eval_every: expected"),
+        ({"max_failed": 0}, "max_failed: expected"),
+        ({"test_sets": ("stump-51",)}, "Did you mean 'stump-50-v1'"),
+        ({"test_sets": "stump-50-v1"}, "test_sets: expected a list"),
+        ({"env_args": [1]}, "env_args: expected"),
+        ({"teacher_args": {"x": float("nan")}}, "teacher_args: expected JSON values"),
+        ({"student_args": {1: 2}}, "student_args: expected"),
+        ({"student_args": {"f": print}}, "student_args: expected JSON values"),
+    ],
+)
+def test_a_bad_field_is_named_with_what_it_accepts(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        RunConfig(**{**GOOD, **change})
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(env="x", teacher="y", student="z", steps=-1, seed=-1)
+    assert len(str(caught.value).splitlines()) == 5
+
+
+def test_unknown_and_missing_fields_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_json({"env": POLE, "stepz": 3})
+    assert "Did you mean 'steps'" in str(caught.value)
+    assert "teacher: missing" in str(caught.value)
+
+
+def test_an_environment_without_tasks_is_refused() -> None:
+    with pytest.raises(ConfigError, match="task_space, return_range and mastery"):
+        describe_env(RunConfig(env="gymnasium.envs:CartPole-v1", teacher="uniform"))
+    with pytest.raises(ConfigError, match="cannot make"):
+        describe_env(RunConfig(**GOOD, env_args={"bodyy": 1}))
+
+
+def test_the_contract_of_an_environment_is_described() -> None:
+    described = describe_env(RunConfig(env=POLE, teacher="uniform"))
+    assert described["mastery"] == 150
+    assert [dim["name"] for dim in described["task_space"]] == ["length", "force"]

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import POLE
+
+from teachenv.broker import Broker
+from teachenv.errors import UserError
+from teachenv.experiments import loop
+from teachenv.experiments.checkpoint import newest_checkpoint
+from teachenv.experiments.config import ConfigError, RunConfig
+from teachenv.experiments.store import RunFolder, StoreError, read_rows, read_run, read_status
+
+SMALL: dict[str, Any] = {"n_envs": 4, "n_steps": 64, "batch_size": 64, "n_epochs": 2}
+EXACT = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "config.json", "test_sets.json")
+
+
+def config(**change: Any) -> RunConfig:
+    fields: dict[str, Any] = {
+        "env": POLE,
+        "teacher": "alp-gmm",
+        "teacher_args": {"fit_rate": 30},
+        "student_args": SMALL,
+        "steps": 2560,
+        "round_steps": 512,
+        "eval_every": 3,
+        "test_sets": ("grid-v1",),
+        **change,
+    }
+    return RunConfig(**fields)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of everything that must not depend on interruptions."""
+    found = {name: (folder / name).read_bytes() for name in EXACT}
+    last = max((folder / "checkpoints").iterdir())
+    found |= {name: (last / name).read_bytes() for name in ("state.json", "manifest.json")}
+    state = json.loads(found["state.json"])
+    del state["offsets"]["times.jsonl"]  # wall-clock: the only file that may differ
+    found["state.json"] = json.dumps(state).encode()
+    found["manifest.json"] = json.loads(found["manifest.json"])["files"]["arrays.npz"][
+        "sha256"
+    ].encode()
+    return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "undisturbed"
+    loop.start(config(), folder)
+    return folder
+
+
+class StopAt:
+    """A watcher that interrupts the run when it has taken so many steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def steps(self, broker: Broker) -> None:
+        if broker.step >= self.step:
+            raise KeyboardInterrupt
+
+    def evaluated(self, row: dict[str, Any]) -> None: ...
+
+
+def test_a_run_leaves_a_complete_folder(undisturbed: Path) -> None:
+    run = read_run(undisturbed)
+    assert run.status["status"] == "finished"
+    assert run.status["step"] == 2560
+    ids = sorted(row["trial"] for row in run.episodes)
+    assert ids == list(range(len(ids)))
+    assert {row["status"] for row in run.episodes} == {"ok", "lost"}
+    assert [row["round"] for row in run.teacher] == [0, 1, 2, 3, 4]
+    assert [row["round"] for row in run.evals] == [2, 4]
+    assert all(len(row["returns"]) == 100 for row in run.evals)
+    assert any(row["describe"]["mixture"] for row in run.teacher)
+    wanted = {
+        "trial", "task", "reason", "score", "episode_return", "episode_length", "success",
+        "status", "round", "step",
+    }  # fmt: skip
+    assert all(wanted <= set(row) for row in run.episodes)
+    taught = [row for row in run.episodes if row["reason"].startswith("component")]
+    assert taught
+
+
+def test_the_same_configuration_gives_the_same_bytes_in_another_process(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    run_in_process(tmp_path / "again", {"PYTHONHASHSEED": "7"}).wait(120)
+    assert digests(tmp_path / "again") == digests(undisturbed)
+
+
+@pytest.mark.parametrize("step", [1, 700, 2300])
+def test_an_interrupted_run_resumes_to_the_same_bytes(
+    step: int, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(config(), folder, StopAt(step))
+    assert read_status(folder)["status"] == "interrupted"
+    with pytest.raises(KeyboardInterrupt):  # a second interruption
+        loop.resume(folder, StopAt(step + 100))
+    loop.resume(folder)
+    assert digests(folder) == digests(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    rng = random.Random(1)
+    kills = 0
+    process = run_in_process(folder)
+    for _ in range(12):
+        try:
+            process.wait(4 + rng.random() * 6)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+        started = (folder / "status.json").exists()
+        if started and read_status(folder)["status"] == "finished":
+            break
+        process = run_in_process(folder, resume=folder.exists())
+    process.wait(120)
+    print(f"kills {kills}")
+    assert kills >= 2
+    assert digests(folder) == digests(undisturbed)
+
+
+def test_sigterm_ends_a_run_as_interrupted(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = run_in_process(folder, steps=10_000_000)
+    until = time.monotonic() + 60
+    while not (folder / "times.jsonl").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert read_status(folder)["status"] == "running"
+    with pytest.raises(StoreError, match=f"process {process.pid} is running it"):
+        loop.resume(folder)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert read_status(folder)["status"] == "interrupted"
+
+
+def test_extending_a_run_equals_a_longer_run_when_rounds_align(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    loop.start(config(steps=1536), folder)
+    loop.resume(folder, steps=2560)
+    assert digests(folder) == digests(undisturbed)
+    with pytest.raises(UserError, match="can only grow"):
+        loop.resume(folder, steps=100)
+
+
+def test_a_damaged_newest_checkpoint_is_skipped_and_said(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(config(), folder, StopAt(1700))
+    newest = max((folder / "checkpoints").iterdir())
+    (newest / "arrays.npz").write_bytes(b"torn")
+    skipped = loop.resume(folder)
+    assert len(skipped) == 1
+    assert "arrays.npz does not match its hash" in skipped[0]
+    assert digests(folder) == digests(undisturbed)
+
+
+@pytest.mark.parametrize("part", ["student", "teacher", "broker"])
+def test_resuming_without_a_part_of_the_state_is_noticed(
+    part: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: a checkpoint that lost a part must not give the same bytes."""
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(config(), folder, StopAt(1700))
+    load = loop.RunLoop.load_state_dict
+
+    def forgetful(self: loop.RunLoop, state: dict[str, Any]) -> None:
+        fresh = {"broker": self.broker, "teacher": self.teacher, "student": self.student}
+        load(self, {**state, part: fresh[part].state_dict()})
+
+    monkeypatch.setattr(loop.RunLoop, "load_state_dict", forgetful)
+    try:
+        loop.resume(folder)
+    except ValueError:
+        return  # told so, even better
+    assert digests(folder) != digests(undisturbed)
+
+
+def test_torn_last_lines_are_cut_on_resume(undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(config(), folder, StopAt(1700))
+    with (folder / "episodes.jsonl").open("a") as file:
+        file.write('{"trial": 9999, "torn')
+    assert read_rows(folder / "episodes.jsonl")[-1]["trial"] != 9999
+    loop.resume(folder)
+    assert digests(folder) == digests(undisturbed)
+
+
+def test_nothing_is_overwritten_and_refused_runs_leave_nothing(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    before = digests(undisturbed)
+    with pytest.raises(StoreError, match="nothing is overwritten"):
+        loop.start(config(), undisturbed)
+    assert digests(undisturbed) == before
+    for bad in (
+        {"teacher_args": {"fit_rates": 3}},
+        {"student_args": {"learning_rat": 3}},
+        {"test_sets": ("stump-50-v1",)},
+    ):
+        with pytest.raises(UserError):
+            loop.start(config(**bad), tmp_path / "refused")
+        assert not (tmp_path / "refused").exists()
+
+
+def test_bad_teacher_and_student_arguments_are_told_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loop.start(
+            config(teacher_args={"fit_rates": 3}, student_args={"learning_rat": 3}),
+            tmp_path / "refused",
+        )
+    assert "fit_rate" in str(caught.value)
+    assert "learning_rate" in str(caught.value)
+
+
+def test_foreign_and_half_made_folders_are_refused(tmp_path: Path, undisturbed: Path) -> None:
+    with pytest.raises(StoreError, match="no such folder"):
+        read_run(tmp_path / "none")
+    with pytest.raises(StoreError, match="not a run folder"):
+        read_run(tmp_path)
+    other = tmp_path / "foreign"
+    other.mkdir()
+    for text, message in (
+        ("{}", "format None"),
+        ('{"format": 99}', "format 99"),
+        ("[1]", "format None"),
+        ("{", "not readable as JSON"),
+        ('{"format": 1}', "not a run's"),
+    ):
+        (other / "config.json").write_text(text)
+        with pytest.raises(StoreError, match=message):
+            read_run(other)
+        with pytest.raises(StoreError):
+            loop.resume(other)
+    header = json.loads((undisturbed / "config.json").read_text())
+    header["config"]["teacher"] = "os:system"
+    (other / "config.json").write_text(json.dumps(header))
+    with pytest.raises(StoreError, match="unknown teacher 'os:system'"):
+        read_run(other)
+
+
+def test_a_torn_inner_line_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n{"a": \n{"a": 3}\n')
+    with pytest.raises(StoreError, match="line 2"):
+        read_rows(path)
+
+
+def test_one_process_at_a_time(undisturbed: Path) -> None:
+    first = RunFolder.open(undisturbed)
+    with pytest.raises(StoreError, match="is running it"):
+        RunFolder.open(undisturbed)
+    first.close()
+    RunFolder.open(undisturbed).close()
+
+
+def test_the_state_holds_no_pickle(undisturbed: Path) -> None:
+    _, state, _ = newest_checkpoint(undisturbed / "checkpoints")
+    assert set(state) == {"config", "round", "offsets", "broker", "teacher", "student"}
+    names = {path.name for path in max((undisturbed / "checkpoints").iterdir()).iterdir()}
+    assert names == {"state.json", "arrays.npz", "manifest.json"}
+
+
+def run_in_process(
+    folder: Path, env: dict[str, str] | None = None, *, steps: int = 2560, resume: bool = False
+) -> subprocess.Popen[bytes]:
+    """Run the small configuration through the command line, in another process."""
+    if resume:
+        arguments = ["resume", str(folder)]
+    else:
+        arguments = ["run", "--env", POLE, "--teacher", "alp-gmm", "--out", str(folder)]
+        arguments += ["--steps", str(steps), "--round-steps", "512", "--eval-every", "3"]
+        arguments += ["--test-set", "grid-v1", "--teacher-arg", "fit_rate=30"]
+        for name, value in SMALL.items():
+            arguments += ["--student-arg", f"{name}={value}"]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "teachenv", *arguments],
+        env={**os.environ, "PYTHONPATH": paths, **(env or {})},
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,474 @@
+"""The RLlib student: delivery, signals, learning, exact resume, dead and broken runners."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ray = pytest.importorskip("ray")
+torch = pytest.importorskip("torch")
+
+import rllib_worlds as worlds  # noqa: E402
+from ray.rllib.core import DEFAULT_MODULE_ID  # noqa: E402
+from ray.rllib.core.columns import Columns  # noqa: E402
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode  # noqa: E402
+from ray.rllib.evaluation.postprocessing import Postprocessing  # noqa: E402
+from ray.rllib.utils.postprocessing.episodes import (  # noqa: E402
+    add_one_ts_to_episodes_and_truncate,
+)
+
+import students  # noqa: E402
+from students.rllib import RllibPpo  # noqa: E402
+from students.rllib_learner import Moments, TrialAdvantages  # noqa: E402
+from students.rllib_runners import start_ray  # noqa: E402
+from teachenv.broker import Broker  # noqa: E402
+from teachenv.protocols import Outcome, Student  # noqa: E402
+from teachenv.seeding import derive_int  # noqa: E402
+
+pytestmark = pytest.mark.ray
+
+SMALL: dict[str, Any] = {
+    "envs_per_runner": 4,
+    "n_steps": 32,
+    "batch_size": 32,
+    "n_epochs": 2,
+    "hidden": (16,),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray() -> Iterator[None]:
+    here = str(Path(__file__).parent)
+    with pytest.MonkeyPatch.context() as patch:  # workers import the worlds
+        patch.setenv("PYTHONPATH", here, prepend=os.pathsep)
+        assert start_ray(2)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def made() -> Iterator[list[RllibPpo]]:
+    students_made: list[RllibPpo] = []
+    yield students_made
+    for student in students_made:
+        student.close()
+
+
+def hash_of(student: RllibPpo) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(student.state_dict()["module"].items()):
+        digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def on_disk_and_back(state: dict[str, Any]) -> dict[str, Any]:
+    """What storing a state as JSON and npz makes of it."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def split(node: Any, path: str) -> Any:
+        if isinstance(node, np.ndarray):
+            arrays[path] = node
+            return {"__array__": path}
+        if isinstance(node, dict):
+            return {key: split(value, f"{path}/{key}") for key, value in node.items()}
+        return node
+
+    def join(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "__array__" in node:
+                return loaded[node["__array__"]]
+            return {key: join(value) for key, value in node.items()}
+        return node
+
+    text = json.dumps(split(state, ""), allow_nan=False)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    file.seek(0)
+    loaded = np.load(file, allow_pickle=False)
+    return join(json.loads(text))
+
+
+def check_echoes(teacher: worlds.Uniform, broker: Broker, rows: list[dict[str, Any]]) -> int:
+    """Every id ended once, every finished trial was played as issued; returns their number."""
+    assert sorted(teacher.told) == list(range(len(teacher.issued)))
+    assert sum(broker.counts.values()) == 2 * broker.counts["asked"]
+    ok = [row for row in rows if row["status"] == "ok"]
+    for row in ok:
+        trial = teacher.issued[row["trial"]]
+        assert row["task"] == trial.task.tolist()
+        assert row["episode_return"] == trial.task[0]
+        level_seed = derive_int(0, "level", trial.id)
+        assert row["episode_length"] == worlds.echo_length(level_seed)
+        assert teacher.told[trial.id].episode_return == trial.task[0]
+    return len(ok)
+
+
+# -- delivery and signals ------------------------------------------------------------------
+
+
+def test_every_trial_is_played_as_issued_and_nothing_is_recreated(made: list[RllibPpo]) -> None:
+    teacher = worlds.Uniform(worlds.X)
+    broker = Broker(teacher)
+    before = worlds.Echo.made
+    steps: list[int] = []
+    broker.listener = lambda b: steps.append(b.step)
+    student = RllibPpo(worlds.Echo, broker, **SMALL)
+    made.append(student)
+    rows = []
+    for k in range(2):
+        start = broker.step
+        taken = student.learn(300, seed=k)
+        assert taken >= 300
+        assert broker.step == start + taken
+        assert broker.outstanding == ()
+        rows += broker.close_round()
+    n_ok = check_echoes(teacher, broker, rows)
+    assert n_ok > 80
+    assert broker.counts["lost"] <= 2 * 4  # what the four lanes were playing at the two ends
+    played = sum(row["episode_length"] for row in rows)
+    assert steps[-1] - 2 * 4 * 7 <= played <= steps[-1]
+    assert worlds.Echo.made - before == 1 + 4  # one to read the spaces
+
+
+def test_signals_reach_a_teacher_that_needs_them_within_learn(made: list[RllibPpo]) -> None:
+    teacher = worlds.Uniform(worlds.X, RllibPpo.provides)
+    broker = Broker(teacher)
+    student = RllibPpo(worlds.Echo, broker, **SMALL)
+    made.append(student)
+    student.learn(300, seed=0)
+    assert broker.outstanding == ()
+    ok = [outcome for outcome in teacher.told.values() if outcome.status == "ok"]
+    assert len(ok) > 40
+    for outcome in ok:
+        signals = outcome.signals
+        assert set(signals) == RllibPpo.provides
+        assert signals["positive_value_loss"] >= 0
+        best = signals["max_monte_carlo"] + signals["value_mean"]
+        assert best == pytest.approx(outcome.episode_return)  # levels are played once
+    check_echoes(teacher, broker, broker.close_round())
+
+
+class Recorded:
+    """A value function by table: the first observation is the state's number."""
+
+    def __init__(self, values: list[float]) -> None:
+        self._values = torch.tensor(values)
+
+    def compute_values(self, columns: dict[str, Any]) -> Any:
+        return self._values[columns[Columns.OBS][:, 0].long()]
+
+
+def piece(states: list[int], rewards: list[float], info: dict[str, Any], **end: bool) -> Any:
+    episode = SingleAgentEpisode(
+        observations=[np.array([s], dtype=np.float32) for s in states],
+        actions=[0] * len(rewards),
+        rewards=rewards,
+        infos=[{"trial": info["trial"]}] * len(rewards) + [info],
+        len_lookback_buffer=0,
+        **end,
+    )
+    add_one_ts_to_episodes_and_truncate([episode])
+    return episode
+
+
+def run_pieces(connector: TrialAdvantages, values: list[float], pieces: list[Any]) -> Any:
+    observations = np.concatenate([p.get_observations()[: len(p)] for p in pieces])
+    columns = {Columns.OBS: torch.from_numpy(observations)}
+    batch = {DEFAULT_MODULE_ID: columns}
+    module = {DEFAULT_MODULE_ID: Recorded(values)}
+    return connector(rl_module=module, batch=batch, episodes=pieces)[DEFAULT_MODULE_ID]
+
+
+def test_advantages_and_signals_of_an_episode_in_two_pieces() -> None:
+    gamma, lam = 0.9, 0.8
+    connector = TrialAdvantages(gamma=gamma, lambda_=lam, scale_rewards=False, observations=None)
+    told: dict[int, dict[str, float]] = {}
+    connector.report = told.__setitem__
+    values = [0.5, 1.0, -0.25, 2.0]
+    first = piece([0, 1, 2], [1.0, 2.0], {"trial": 7})
+    out = run_pieces(connector, values, [first])
+    d0, d1 = 1.0 + gamma * 1.0 - 0.5, 2.0 + gamma * -0.25 - 1.0
+    advantages = np.array([d0 + gamma * lam * d1, d1])
+    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], advantages + values[:2], 1e-6)
+    np.testing.assert_allclose(
+        out[Postprocessing.ADVANTAGES],
+        [np.sign(d0 + 0.72 * d1 - d1), -np.sign(d0 + 0.72 * d1 - d1)],
+        1e-5,
+    )
+    assert not told
+    end = {
+        "trial": 7,
+        "task": np.array([0.1]),
+        "level_seed": np.int64(3),
+        "outcome": Outcome(0.5, -1.0, 3, False),
+    }
+    out = run_pieces(connector, values, [piece([2, 3], [-4.0], end, terminated=True)])
+    last = -4.0 + 0.25
+    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], [-4.0], 1e-6)
+    assert connector.steps == 3
+    assert told[7] == pytest.approx(
+        {
+            "positive_value_loss": (advantages.clip(0).sum() + max(last, 0)) / 3,
+            "max_monte_carlo": -1.0 - (0.5 + 1.0 - 0.25) / 3,
+            "value_mean": (0.5 + 1.0 - 0.25) / 3,
+            "value_start": 0.5,
+        }
+    )
+
+
+def test_a_time_limit_bootstraps_and_a_failed_trial_gives_no_signal() -> None:
+    connector = TrialAdvantages(gamma=0.9, lambda_=0.8, scale_rewards=False, observations=None)
+    told: dict[int, dict[str, float]] = {}
+    connector.report = told.__setitem__
+    out = run_pieces(
+        connector,
+        [0.0, 2.0],
+        [piece([0, 1], [1.0], {"trial": 0, "failed": "nan"}, truncated=True)],
+    )
+    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], [1.0 + 0.9 * 2.0], 1e-6)
+    assert told == {}
+
+
+def test_signals_are_in_raw_units_when_rewards_are_scaled() -> None:
+    told: dict[int, dict[str, float]] = {}
+    end = {"trial": 0, "task": np.zeros(1), "level_seed": 0, "outcome": Outcome(0, 60.0, 3, False)}
+    connector = TrialAdvantages(gamma=0.9, lambda_=1.0, scale_rewards=True, observations=None)
+    connector.report = told.__setitem__
+    run_pieces(
+        connector, [0.0] * 4, [piece([0, 1, 2, 3], [10.0, 20.0, 30.0], end, terminated=True)]
+    )
+    discounted = np.array([10.0, 29.0, 56.1])
+    assert connector.returns.deviation[0] == pytest.approx(discounted.std(), rel=1e-2)
+    raw = [10 + 0.9 * (20 + 0.9 * 30), 20 + 0.9 * 30, 30]
+    assert told[0]["positive_value_loss"] == pytest.approx(np.mean(raw), rel=1e-5)
+
+
+def test_moments_of_batches_are_those_of_all_samples() -> None:
+    samples = np.random.default_rng(0).normal([3.0, -1.0], [2.0, 0.1], (500, 2))
+    moments = Moments(2)
+    for batch in np.array_split(samples, [7, 100, 350]):
+        moments.update(batch)
+    np.testing.assert_allclose(moments.mean, samples.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(moments.variance, samples.var(axis=0), rtol=1e-3)
+
+
+# -- learning and acting -------------------------------------------------------------------
+
+
+def test_cartpole_is_learned(made: list[RllibPpo]) -> None:
+    broker = Broker(worlds.Uniform(worlds.POLE))
+    student = RllibPpo(worlds.cartpole, broker, envs_per_runner=8, n_steps=128)
+    made.append(student)
+
+    def mean_return(n_steps: int, seed: int) -> float:
+        student.learn(n_steps, seed=seed)
+        rows = broker.close_round()
+        return float(np.mean([r["episode_return"] for r in rows if r["status"] == "ok"]))
+
+    assert mean_return(2048, 0) < 60
+    mean_return(16_384, 1)
+    assert mean_return(6144, 2) > 200
+
+
+def test_act_is_what_environments_receive_without_exploration(made: list[RllibPpo]) -> None:
+    broker = Broker(worlds.Uniform(worlds.X))
+    student = RllibPpo(worlds.Echo, broker, **SMALL)
+    made.append(student)
+    student.learn(256, seed=0)
+    before = hash_of(student)
+    runner = student._algorithm.env_runner
+    runner._needs_initial_reset = True
+    worlds.Echo.actions.clear()
+    runner.sample(num_timesteps=64, explore=False)
+    observations, received = map(np.array, zip(*worlds.Echo.actions, strict=True))
+    np.testing.assert_allclose(student.act(observations), received, atol=1e-5)
+    assert student.act(observations).tobytes() == student.act(observations).tobytes()
+    assert np.ptp(received[:, 0]) > 0
+    assert all(worlds.Echo.action_space.contains(action) for action in received)
+    assert hash_of(student) == before
+    with pytest.raises(ValueError, match=r"expected observations \(n, \*\(2,\)\)"):
+        student.act(observations[0])
+
+
+def test_trials_not_for_training_leave_the_parameters_alone(made: list[RllibPpo]) -> None:
+    broker = Broker(worlds.Uniform(worlds.GRAVITY, train=False))
+    student = RllibPpo(worlds.pendulum, broker, **SMALL, norm_obs=False)
+    made.append(student)
+    before = hash_of(student)
+    assert student.learn(256, seed=0) >= 256
+    assert hash_of(student) == before
+    broker.teacher._train = True  # type: ignore[attr-defined]
+    student.learn(256, seed=0)
+    assert hash_of(student) != before
+
+
+def test_learn_leaves_the_global_generators_alone(made: list[RllibPpo]) -> None:
+    student = RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), **SMALL)
+    made.append(student)
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    student.learn(128, seed=0)
+    assert random.getstate() == states[0]
+    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), states[2])
+
+
+# -- resume --------------------------------------------------------------------------------
+
+RESUMED = {**SMALL, "kl_coef": 0.2}
+
+
+def play_round(student: RllibPpo, broker: Broker, k: int) -> list[dict[str, Any]]:
+    student.learn(400, seed=1000 + k)
+    return broker.close_round()
+
+
+def test_resume_is_bit_identical_and_needs_every_part(made: list[RllibPpo]) -> None:
+    teacher = worlds.Uniform(worlds.GRAVITY)
+    broker = Broker(teacher, seed=3)
+    student = RllibPpo(worlds.pendulum, broker, seed=3, **RESUMED)
+    made.append(student)
+    initial = student.state_dict()
+    for k in range(2):
+        play_round(student, broker, k)
+    stored = on_disk_and_back({"student": student.state_dict(), "broker": broker.state_dict()})
+    teacher_then = copy.deepcopy(teacher)
+    rows = play_round(student, broker, 2)
+    expected = hash_of(student)
+    assert stored["student"]["kl_coef"] != RESUMED["kl_coef"]
+
+    resumed_broker = Broker(copy.deepcopy(teacher_then), seed=3)
+    resumed = RllibPpo(worlds.pendulum, resumed_broker, seed=99, **RESUMED)
+    made.append(resumed)
+
+    def third_round(state: dict[str, Any]) -> list[dict[str, Any]]:
+        resumed_broker.teacher = copy.deepcopy(teacher_then)
+        resumed_broker.load_state_dict(stored["broker"])
+        resumed.load_state_dict(state)
+        return play_round(resumed, resumed_broker, 2)
+
+    assert third_round(stored["student"]) == rows
+    assert hash_of(resumed) == expected
+    for part in ("module", "optimizer", "kl_coef", "returns", "observations"):
+        third_round({**stored["student"], part: initial[part]})
+        assert hash_of(resumed) != expected, f"dropping {part} went unnoticed"
+    third_round(stored["student"])
+    assert hash_of(resumed) == expected
+
+
+def test_two_students_with_one_seed_are_equal_and_another_seed_differs(
+    made: list[RllibPpo],
+) -> None:
+    hashes = []
+    for seed in (0, 0, 1):
+        broker = Broker(worlds.Uniform(worlds.X))
+        student = students.make("rllib-ppo", worlds.Echo, broker, seed=seed, **SMALL)
+        assert isinstance(student, Student)
+        assert isinstance(student, RllibPpo)
+        made.append(student)
+        student.learn(128, seed=seed)
+        hashes.append(hash_of(student))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+# -- refused and broken --------------------------------------------------------------------
+
+
+def test_bad_hyper_parameters_are_named_together() -> None:
+    with pytest.raises(ValueError, match=r"gamma.*got 1\.5") as caught:
+        RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), gamma=1.5, num_env_runners=-1)
+    assert "num_env_runners: expected a number of at least 0, got -1" in str(caught.value)
+
+
+def test_too_few_cpus_are_an_error_not_a_wait() -> None:
+    with pytest.raises(RuntimeError, match="needs 3 CPUs"):
+        RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), num_env_runners=3, **SMALL)
+
+
+def test_what_an_environment_raises_comes_through(made: list[RllibPpo]) -> None:
+    teacher = worlds.Uniform(worlds.X)
+    broker = Broker(teacher)
+    student = RllibPpo(worlds.breaking_echo, broker, **SMALL)
+    made.append(student)
+    with pytest.raises(ArithmeticError, match="echo broke at"):
+        student.learn(100, seed=0)
+    assert sorted(outcome.status for outcome in teacher.told.values()) == ["failed"] + ["lost"] * 3
+    with pytest.raises(ValueError, match="positive number of steps"):
+        student.learn(0, seed=0)
+
+
+# -- runners -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_runners() -> Iterator[tuple[RllibPpo, Broker]]:
+    broker = Broker(worlds.Uniform(worlds.X))
+    student = RllibPpo(worlds.Echo, broker, num_env_runners=2, **SMALL)
+    yield student, broker
+    student.close()
+
+
+def pids(student: RllibPpo) -> list[int]:
+    return student._each_runner(lambda runner: os.getpid())
+
+
+def test_runners_play_every_trial_as_issued(two_runners: tuple[RllibPpo, Broker]) -> None:
+    student, broker = two_runners
+    teacher = broker.teacher = worlds.Uniform(worlds.X, RllibPpo.provides)
+    assert len({*pids(student), os.getpid()}) == 3
+    rows = []
+    for k in range(2):
+        assert student.learn(600, seed=k) >= 600
+        assert broker.outstanding == ()
+        rows += broker.close_round()
+    assert check_echoes(teacher, broker, rows) > 150
+    assert broker.counts["lost"] <= 2 * 8
+    made_there = student._each_runner(lambda runner: worlds.Echo.made)
+    assert made_there == [4, 4]
+
+
+def test_a_killed_runner_loses_only_what_it_played(two_runners: tuple[RllibPpo, Broker]) -> None:
+    student, broker = two_runners
+    broker.__init__(worlds.Uniform(worlds.X))  # type: ignore[misc]
+    victim = pids(student)[0]
+    healthy: list[int] = []
+
+    def watch(broker: Broker) -> None:
+        if len(healthy) == 1:
+            threading.Timer(0.02, os.kill, (victim, signal.SIGKILL)).start()
+        healthy.append(student._algorithm.env_runner_group.num_healthy_remote_workers())
+
+    broker.listener = watch
+    rounds = 0
+    while (1 not in healthy or healthy[-1] < 2) and rounds < 40:
+        student.learn(4000, seed=rounds)
+        rounds += 1
+    broker.listener = None
+    assert 1 in healthy
+    assert healthy[-1] == 2
+    rows = broker.close_round()
+    assert check_echoes(broker.teacher, broker, rows) > 500  # type: ignore[arg-type]
+    assert broker.counts["failed"] == 0
+    assert broker.counts["lost"] <= 8 * rounds + 4  # at the ends, and the victim's four
+
+
+def test_broken_environments_and_dead_runners_end_the_run(
+    made: list[RllibPpo], two_runners: tuple[RllibPpo, Broker]
+) -> None:
+    student, broker = two_runners
+    broker.close_round()
+    for pid in pids(student):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="none of 2 environment runners came back with steps"):
+        student.learn(200, seed=0)
