@@ -277,7 +277,7 @@ def _error(code: str, message: str) -> Finding:
 
 def _batch(space: gym.Space[Any]) -> NDArray[Any]:
     space.seed(0)
-    return np.stack([space.sample() for _ in range(5)])
+    return np.stack([space.sample() for _ in range(64)])
 
 
 def _global_generators() -> list[Any]:

@@ -16,7 +16,7 @@ def check_hyper(
     positive: Group,
     shares: Group,
     not_negative: Group,
-    batch: tuple[int, int],
+    counts_or_0: Group,
 ) -> None:
     """Check hyper-parameters.
 
@@ -26,13 +26,14 @@ def check_hyper(
         positive: Finite numbers above 0.
         shares: Numbers in (0, 1].
         not_negative: Finite numbers of at least 0.
-        batch: Steps per gradient step, and steps per iteration, which must be no fewer.
+        counts_or_0: Whole numbers of at least 0.
 
     Raises:
         ValueError: naming every hyper-parameter that is out of range.
     """
     rules: list[tuple[Group, str, Callable[[Any], bool]]] = [
         (counts, "a positive whole number", lambda v: isinstance(v, int) and v >= 1),
+        (counts_or_0, "a whole number of at least 0", lambda v: isinstance(v, int) and v >= 0),
         (positive, "a positive number", lambda v: _number(v) and v > 0),
         (shares, "a number in (0, 1]", lambda v: _number(v) and 0 < v <= 1),
         (not_negative, "a number of at least 0", lambda v: _number(v) and v >= 0),
@@ -43,8 +44,6 @@ def check_hyper(
         for name, value in group.items()
         if isinstance(value, bool) or not holds(value)
     ]
-    if not problems and batch[0] > batch[1]:
-        problems = [f"batch_size: expected at most the {batch[1]} steps played, got {batch[0]}"]
     if problems:
         raise ValueError(f"{student}: " + "; ".join(problems))
 

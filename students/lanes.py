@@ -37,6 +37,8 @@ class Lanes(DummyVecEnv):
         self.lanes = [CurriculumWrapper(make_env(), source, lane) for lane in range(n)]
         space = self.lanes[0].observation_space
         if not isinstance(space, gym.spaces.Box):
+            for lane in self.lanes:
+                lane.close()
             raise UserError(f"students learn from Box observations, this environment has {space}")
         super().__init__([lambda lane=lane: lane for lane in self.lanes])  # type: ignore[misc]
 

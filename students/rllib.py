@@ -20,23 +20,23 @@ import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
-from ray.rllib.algorithms.ppo import PPO, PPOConfig
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.spaces.space_utils import unsquash_action
 
-from students.hyper import check_hyper
-from students.rllib_learner import PpoModule, TrialPpoLearner
+from students.rllib_learner import TrialPpoLearner
 from students.rllib_runners import (
     Lane,
     abandon,
     autoreset_mode,
     broker_host,
     global_seed,
+    read_spaces,
     restart,
     start_ray,
 )
+from students.rllib_settings import PpoSettings
 from students.signals import SIGNALS
 from teachenv.broker import Broker
 from teachenv.protocols import State
@@ -44,6 +44,9 @@ from teachenv.remote import BrokerClient, serve
 from teachenv.seeding import derive_int
 
 MakeEnv = Callable[[], gym.Env[Any, Any]]
+
+ABANDON_TIMEOUT_S = 5.0
+"""Seconds a runner gets to give up its trials; only a hanging one needs more than moments."""
 
 
 class RllibPpo:
@@ -117,83 +120,39 @@ class RllibPpo:
         threads: int = 1,
         sample_timeout_s: float = 180.0,
     ) -> None:
-        check_hyper(
-            "rllib-ppo",
-            counts={
-                "envs_per_runner": envs_per_runner,
-                "n_steps": n_steps,
-                "batch_size": batch_size,
-                "n_epochs": n_epochs,
-                "threads": threads,
-                **{f"hidden[{i}]": width for i, width in enumerate(hidden)},
-            },
-            positive={
-                "learning_rate": learning_rate,
-                "clip_range": clip_range,
-                "kl_target": kl_target,
-                "max_grad_norm": max_grad_norm,
-                "sample_timeout_s": sample_timeout_s,
-            },
-            shares={"gamma": gamma, "gae_lambda": gae_lambda},
-            not_negative={
-                "num_env_runners": num_env_runners,
-                "ent_coef": ent_coef,
-                "vf_coef": vf_coef,
-                "kl_coef": kl_coef,
-            },
-            batch=(batch_size, n_steps * envs_per_runner * max(1, num_env_runners)),
+        settings = PpoSettings(
+            num_env_runners=num_env_runners,
+            envs_per_runner=envs_per_runner,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            clip_range=clip_range,
+            ent_coef=ent_coef,
+            vf_coef=vf_coef,
+            kl_coef=kl_coef,
+            kl_target=kl_target,
+            max_grad_norm=max_grad_norm,
+            hidden=tuple(hidden),
+            norm_obs=norm_obs,
+            norm_reward=norm_reward,
+            threads=threads,
+            sample_timeout_s=sample_timeout_s,
         )
+        settings.check()
         self._broker = broker
         self._threads = threads
         torch.set_num_threads(threads)  # before the weights are drawn: their bits depend on it
         self._runners = num_env_runners
         self._timeout_s = sample_timeout_s
-        self._observation_space, self._action_space = _spaces(make_env)
-        config = (
-            PPOConfig()
-            .training(
-                lr=learning_rate,
-                gamma=gamma,
-                lambda_=gae_lambda,
-                clip_param=clip_range,
-                entropy_coeff=ent_coef,
-                vf_loss_coeff=vf_coef,
-                vf_clip_param=float("inf"),
-                use_kl_loss=kl_coef > 0,
-                kl_coeff=kl_coef,
-                kl_target=kl_target,
-                grad_clip=max_grad_norm,
-                grad_clip_by="global_norm",
-                train_batch_size_per_learner=n_steps * envs_per_runner * max(1, num_env_runners),
-                minibatch_size=batch_size,
-                num_epochs=n_epochs,
-                shuffle_batch_per_epoch=True,
-            )
-            .env_runners(
-                num_env_runners=num_env_runners,
-                num_envs_per_env_runner=envs_per_runner,
-                rollout_fragment_length=n_steps,
-                sample_timeout_s=sample_timeout_s,
-            )
-            .learners(learner_class=TrialPpoLearner)
-            .rl_module(
-                rl_module_spec=RLModuleSpec(
-                    module_class=PpoModule,
-                    model_config={
-                        "hidden": list(hidden),
-                        "normalise_observations": norm_obs,
-                        "scale_rewards": norm_reward,
-                    },
-                )
-            )
-            .fault_tolerance(restart_failed_env_runners=True)
-            .debugging(log_level="ERROR")
-        )
+        self._observation_space, self._action_space = read_spaces(make_env)
         with contextlib.ExitStack() as stack:
             if start_ray(num_env_runners):
                 stack.callback(ray.shutdown)
             client = stack.enter_context(serve(broker, broker_host(num_env_runners)))
-            self._algorithm = self._build(config, make_env, client, seed)
+            self._algorithm = self._build(settings, make_env, client, seed)
             stack.callback(self._algorithm.stop)
             modes = set(self._each_runner(autoreset_mode))
             if modes != {gym.vector.AutoresetMode.NEXT_STEP}:
@@ -225,7 +184,7 @@ class RllibPpo:
                     self._iterate()
                     self._broker.advance(offset + counter.steps)
             finally:
-                self._each_runner(abandon)
+                self._each_runner(abandon, ABANDON_TIMEOUT_S)
         return counter.steps - first
 
     def act(self, observations: NDArray[Any]) -> NDArray[Any]:
@@ -266,8 +225,10 @@ class RllibPpo:
         """Stop the runners, and Ray if this student started it."""
         self._open.close()
 
-    def _build(self, config: PPOConfig, make_env: MakeEnv, source: BrokerClient, seed: int) -> PPO:
-        config.environment(
+    def _build(
+        self, settings: PpoSettings, make_env: MakeEnv, source: BrokerClient, seed: int
+    ) -> Algorithm:
+        config = settings.config().environment(
             Lane,
             env_config={"make_env": make_env, "source": source},
             observation_space=self._observation_space,
@@ -289,9 +250,9 @@ class RllibPpo:
         try:
             self._algorithm.train()
         except RuntimeError as error:
-            if error.__cause__ is not None:  # an environment of this process raised
-                raise error.__cause__ from None
-            raise
+            if error.args or error.__cause__ is None:
+                raise
+            raise error.__cause__ from None  # RLlib's wrapping of what an environment raised
         if self._learner.advantages.steps == before:
             failure = self._broker.last_failure or "none failed"
             raise RuntimeError(
@@ -301,25 +262,12 @@ class RllibPpo:
                 f"checkpoint; if episodes are slow, raise sample_timeout_s"
             )
 
-    def _each_runner(self, call: Callable[[Any], Any]) -> list[Any]:
+    def _each_runner(self, call: Callable[[Any], Any], timeout_s: float | None = None) -> list[Any]:
         return cast(
             list[Any],
             self._algorithm.env_runner_group.foreach_env_runner(
-                call, local_env_runner=self._runners == 0, timeout_seconds=self._timeout_s
+                call,
+                local_env_runner=self._runners == 0,
+                timeout_seconds=self._timeout_s if timeout_s is None else timeout_s,
             ),
         )
-
-
-def _spaces(make_env: MakeEnv) -> tuple[gym.Space[Any], gym.Space[Any]]:
-    env = make_env()
-    try:
-        observation, action = env.observation_space, env.action_space
-    finally:
-        env.close()
-    box = gym.spaces.Box
-    if not isinstance(observation, box) or len(observation.shape) != 1:
-        raise TypeError(f"rllib-ppo: expected flat Box observations, got {observation}")
-    flat = isinstance(action, box) and len(action.shape) == 1
-    if not flat and not (isinstance(action, gym.spaces.Discrete) and action.start == 0):
-        raise TypeError(f"rllib-ppo: expected Discrete or flat Box actions, got {action}")
-    return observation, action

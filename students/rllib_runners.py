@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -28,6 +28,29 @@ class Lane(CurriculumWrapper):
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         super().__init__(context["make_env"](), context["source"], uuid.uuid4().hex)
+
+
+def read_spaces(
+    make_env: Callable[[], gym.Env[Any, Any]],
+) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Return observation and action space of an environment.
+
+    Raises:
+        TypeError: unless observations are a flat ``Box`` and actions ``Discrete`` (from 0) or a
+            flat ``Box``.
+    """
+    env = make_env()
+    try:
+        observation, action = env.observation_space, env.action_space
+    finally:
+        env.close()
+    box = gym.spaces.Box
+    if not isinstance(observation, box) or len(observation.shape) != 1:
+        raise TypeError(f"rllib-ppo: expected flat Box observations, got {observation}")
+    flat = isinstance(action, box) and len(action.shape) == 1
+    if not flat and not (isinstance(action, gym.spaces.Discrete) and action.start == 0):
+        raise TypeError(f"rllib-ppo: expected Discrete or flat Box actions, got {action}")
+    return observation, action
 
 
 def restart(runner: Any, seed: int) -> None:

@@ -6,6 +6,8 @@ outlives it: parameters, optimizers, normalisation statistics, replay buffer and
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -135,7 +137,13 @@ class Advance(BaseCallback):
 
 
 def check_hyper(
-    student: str, counts: dict[str, Any], positive: dict[str, Any], shares: dict[str, Any]
+    student: str,
+    *,
+    counts: Mapping[str, Any],
+    positive: Mapping[str, Any],
+    shares: Mapping[str, Any],
+    weights: Mapping[str, Any],
+    hidden: Any,
 ) -> None:
     """Refuse hyper-parameters out of range, all at once.
 
@@ -144,24 +152,36 @@ def check_hyper(
         counts: Positive whole numbers, by name.
         positive: Positive numbers, by name.
         shares: Numbers in (0, 1], by name.
+        weights: Numbers from 0 up, by name.
+        hidden: A sequence of positive whole numbers.
 
     Raises:
         UserError: naming every refused one, with what was expected.
     """
+    rules: list[tuple[Mapping[str, Any], str, Callable[[Any], bool]]] = [
+        (counts, "a positive whole number", _is_count),
+        (positive, "a positive number", lambda x: _is_number(x) and x > 0),
+        (shares, "a number in (0, 1]", lambda x: _is_number(x) and 0 < x <= 1),
+        (weights, "a number from 0 up", lambda x: _is_number(x) and x >= 0),
+        ({"hidden": hidden}, "a list of positive whole numbers", _is_widths),
+    ]
     problems = [
-        f"{name}: expected a positive whole number, got {value!r}"
-        for name, value in counts.items()
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1
-    ]
-    problems += [
-        f"{name}: expected a positive number, got {value!r}"
-        for name, value in positive.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf
-    ]
-    problems += [
-        f"{name}: expected a number in (0, 1], got {value!r}"
-        for name, value in shares.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1
+        f"{name}: expected {expected}, got {value!r}"
+        for values, expected, accepts in rules
+        for name, value in values.items()
+        if not accepts(value)
     ]
     if problems:
         raise UserError(f"{student}: " + "; ".join(problems))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_widths(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_count, value))

@@ -91,7 +91,6 @@ class Sb3Ppo(Sb3Student):
                 "batch_size": batch_size,
                 "n_epochs": n_epochs,
                 "threads": threads,
-                **{f"hidden[{i}]": width for i, width in enumerate(hidden)},
             },
             positive={
                 "learning_rate": learning_rate,
@@ -99,6 +98,8 @@ class Sb3Ppo(Sb3Student):
                 "max_grad_norm": max_grad_norm,
             },
             shares={"gamma": gamma, "gae_lambda": gae_lambda},
+            weights={"ent_coef": ent_coef, "vf_coef": vf_coef},
+            hidden=hidden,
         )
         super().__init__(broker, Lanes(make_env, broker, n_envs), threads)
         self._signals = EpisodeSignals()

@@ -77,11 +77,13 @@ class Sb3Sac(Sb3Student):
                 "gradient_steps": gradient_steps,
                 "buffer_size": buffer_size,
                 "batch_size": batch_size,
+                "learning_starts": learning_starts,
                 "threads": threads,
-                **{f"hidden[{i}]": width for i, width in enumerate(hidden)},
             },
-            positive={"learning_rate": learning_rate, "learning_starts": learning_starts},
+            positive={"learning_rate": learning_rate},
             shares={"gamma": gamma, "tau": tau},
+            weights={},
+            hidden=hidden,
         )
         super().__init__(broker, Lanes(make_env, broker, n_envs), threads)
         if not isinstance(self._lanes.action_space, gym.spaces.Box):

@@ -112,7 +112,7 @@ class Broker:
             if outcome.status == "ok" and not self.teacher.needs <= set(outcome.signals):
                 entry.outcome = outcome
             else:
-                self._end(entry, outcome)
+                self._end(entry, outcome, message)
             if outcome.status == "failed":
                 self._failed_in_a_row += 1
                 self._last_failure = message or "no message"
@@ -220,7 +220,7 @@ class Broker:
         self._failed_in_a_row = int(state["failed_in_a_row"])
         self._counts = {key: int(value) for key, value in state["counts"].items()}
 
-    def _end(self, entry: _Open, outcome: Outcome) -> None:
+    def _end(self, entry: _Open, outcome: Outcome, message: str = "") -> None:
         trial = entry.trial
         self.teacher.tell(trial, outcome)
         del self._open[trial.id]
@@ -242,5 +242,7 @@ class Broker:
             "round": self._round,
             "step": self.step,
         }
+        if message:
+            row["message"] = message
         self._rows.append(row)
         self._row_of[trial.id] = row

@@ -47,7 +47,7 @@ def run(
     ] = 100_000,
     eval_every: Annotated[int, typer.Option(help="Rounds between evaluations; 0: never.")] = 1,
     test_set: Annotated[
-        list[str] | None, typer.Option(help="Test set to evaluate on; repeatable.")
+        list[str] | None, typer.Option(help="Test set; repeatable. The first is used during the run, all at its end.")
     ] = None,
 ) -> None:
     """Train a student under a teacher, in a new run folder."""
@@ -130,14 +130,13 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a run's curriculum, competence and progress into RUN/plots."""
-    from teachenv.experiments import animate as animation
-    from teachenv.experiments.plot import plot_run
+    from teachenv.experiments.plot import animate_run, plot_run
 
     if animate not in (None, "gif", "mp4"):
         raise UserError(f"--animate: expected gif or mp4, got {animate!r}")
     paths = plot_run(folder)
     if animate is not None:
-        paths.append(animation.animate_run(folder, fmt=animate))
+        paths.append(animate_run(folder, fmt=animate))
     for path in paths:
         console.print(str(path))
 

@@ -30,7 +30,8 @@ def check_seed(seed: int, name: str = "seed") -> int:
 def sequence(seed: int, role: str, *path: int) -> np.random.SeedSequence:
     """Return the seed sequence of a role; ``path`` tells rounds, lanes and so on apart."""
     digest = hashlib.blake2b(role.encode(), digest_size=8).digest()
-    return np.random.SeedSequence([check_seed(seed), int.from_bytes(digest, "little"), *path])
+    words = [check_seed(seed), int.from_bytes(digest, "little"), len(path), *path]
+    return np.random.SeedSequence(words)  # the length, because trailing zeros would not count
 
 
 def derive(seed: int, role: str, *path: int) -> np.random.Generator:

@@ -175,12 +175,12 @@ def _lost_and_failed(case: _Case) -> Problems:
     for status in statuses:
         silent, told = case.build(), case.build()
         for teacher in (silent, told):
-            probe.drive(teacher, 400)
+            probe.drive(teacher, N_TRIALS // 2)
             trials = [teacher.ask() for _ in range(30)]
             if teacher is told:
                 for trial in trials:
                     teacher.tell(trial, probe.outcome_for(teacher, 0.0, status))
-        if probe.drive(silent, 300) != probe.drive(told, 300):
+        if probe.drive(silent, N_TRIALS // 2) != probe.drive(told, N_TRIALS // 2):
             yield f"{status}-changes-sampling", f"30 {status} trials changed the trials after"
 
 
@@ -210,13 +210,13 @@ def _state(case: _Case) -> Problems:
 
 def _instances_apart(case: _Case) -> Problems:
     alone = case.build()
-    expected = [probe.drive(alone, 100, seed=i) for i in range(3)]
+    expected = [probe.drive(alone, N_TRIALS // 6, seed=i) for i in range(3)]
     first, second = case.build(), case.build(seed=7)
     for i in range(3):
-        if probe.drive(first, 100, seed=i) != expected[i]:
+        if probe.drive(first, N_TRIALS // 6, seed=i) != expected[i]:
             yield "shares-state", "a second teacher in the same process changed the first one"
             return
-        probe.drive(second, 100, seed=i, history=lambda i, u: 1.0 - float(u[0]))
+        probe.drive(second, N_TRIALS // 6, seed=i, history=lambda i, u: 1.0 - float(u[0]))
 
 
 def _degenerate_histories(case: _Case) -> Problems:

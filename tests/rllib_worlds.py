@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,8 +52,8 @@ def echo_length(level_seed: int) -> int:
 class Echo(TaskEnv[Any, Any]):
     """Says what it was given: the return is ``x``, the length is that of the level seed.
 
-    ``Echo.made`` counts the environments of this process, ``Echo.actions`` keeps what they
-    received. Below ``breaks`` it raises in the first step of an episode.
+    ``Echo.made`` counts the environments of this process, ``Echo.received`` keeps observations
+    and the actions taken on them.
     """
 
     task_space = X
@@ -61,11 +62,10 @@ class Echo(TaskEnv[Any, Any]):
     observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
     action_space = gym.spaces.Box(np.float32([-3.0, 0.0]), np.float32([1.0, 0.5]))
     made = 0
-    actions: list[tuple[np.ndarray, np.ndarray]] = []  # noqa: RUF012  the point of it
+    received: list[tuple[np.ndarray, np.ndarray]] = []  # noqa: RUF012  the point of it
 
-    def __init__(self, breaks: float = -2.0) -> None:
-        type(self).made += 1
-        self._breaks = breaks
+    def __init__(self) -> None:
+        Echo.made += 1
         self._t = 0
 
     @property
@@ -80,16 +80,26 @@ class Echo(TaskEnv[Any, Any]):
         return self._observation()
 
     def _advance(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
-        if self.task[0] < self._breaks:
-            raise ArithmeticError(f"echo broke at {self.task[0]:.2f}")
-        self.actions.append((self._observation(), np.array(action)))
+        self.received.append((self._observation(), np.array(action)))
         self._t += 1
         done = self._t == echo_length(self.level_seed)
         return self._observation(), float(self.task[0]) if done else 0.0, done, False
 
 
-def breaking_echo() -> Echo:
-    return Echo(breaks=2.0)
+class Raising(Echo):
+    def _advance(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
+        raise ArithmeticError(f"echo broke at {self.task[0]:.2f}")
+
+
+class NotANumber(Echo):
+    def _advance(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
+        return self._observation(), float("nan"), False, False
+
+
+class Hanging(Echo):
+    def _advance(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
+        time.sleep(3600)
+        return super()._advance(action)
 
 
 class Uniform:

@@ -60,6 +60,13 @@ def test_unknown_and_missing_fields_are_named() -> None:
     assert "teacher: missing" in str(caught.value)
 
 
+def test_a_run_can_be_read_where_its_environment_is_not_registered() -> None:
+    row = {**RunConfig(**GOOD).to_json(), "env": "elsewhere/Env-v0"}
+    assert RunConfig.from_json(row).env == "elsewhere/Env-v0"
+    with pytest.raises(ConfigError, match="cannot make elsewhere/Env-v0"):
+        describe_env(RunConfig.from_json(row))
+
+
 def test_an_environment_without_tasks_is_refused() -> None:
     with pytest.raises(ConfigError, match="task_space, return_range and mastery"):
         describe_env(RunConfig(env="gymnasium.envs:CartPole-v1", teacher="uniform"))
@@ -69,5 +76,5 @@ def test_an_environment_without_tasks_is_refused() -> None:
 
 def test_the_contract_of_an_environment_is_described() -> None:
     described = describe_env(RunConfig(env=POLE, teacher="uniform"))
-    assert described["mastery"] == 150
+    assert described["mastery"] == 400
     assert [dim["name"] for dim in described["task_space"]] == ["length", "force"]

@@ -165,9 +165,7 @@ def test_extending_a_run_equals_a_longer_run_when_rounds_align(
         loop.resume(folder, steps=100)
 
 
-def test_a_damaged_newest_checkpoint_is_skipped_and_said(
-    undisturbed: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_newest_checkpoint_is_skipped_and_said(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         loop.start(config(), folder, StopAt(1700))

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,10 @@ from ray.rllib.utils.postprocessing.episodes import (  # noqa: E402
 
 import students  # noqa: E402
 from students.rllib import RllibPpo  # noqa: E402
-from students.rllib_learner import Moments, TrialAdvantages  # noqa: E402
+from students.rllib_learner import TrialAdvantages  # noqa: E402
+from students.rllib_module import Moments  # noqa: E402
 from students.rllib_runners import start_ray  # noqa: E402
-from teachenv.broker import Broker  # noqa: E402
+from teachenv.broker import Broker, TooManyFailuresError  # noqa: E402
 from teachenv.protocols import Outcome, Student  # noqa: E402
 from teachenv.seeding import derive_int  # noqa: E402
 
@@ -290,9 +292,9 @@ def test_act_is_what_environments_receive_without_exploration(made: list[RllibPp
     before = hash_of(student)
     runner = student._algorithm.env_runner
     runner._needs_initial_reset = True
-    worlds.Echo.actions.clear()
+    worlds.Echo.received.clear()
     runner.sample(num_timesteps=64, explore=False)
-    observations, received = map(np.array, zip(*worlds.Echo.actions, strict=True))
+    observations, received = map(np.array, zip(*worlds.Echo.received, strict=True))
     np.testing.assert_allclose(student.act(observations), received, atol=1e-5)
     assert student.act(observations).tobytes() == student.act(observations).tobytes()
     assert np.ptp(received[:, 0]) > 0
@@ -388,7 +390,7 @@ def test_two_students_with_one_seed_are_equal_and_another_seed_differs(
 def test_bad_hyper_parameters_are_named_together() -> None:
     with pytest.raises(ValueError, match=r"gamma.*got 1\.5") as caught:
         RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), gamma=1.5, num_env_runners=-1)
-    assert "num_env_runners: expected a number of at least 0, got -1" in str(caught.value)
+    assert "num_env_runners: expected a whole number of at least 0, got -1" in str(caught.value)
 
 
 def test_too_few_cpus_are_an_error_not_a_wait() -> None:
@@ -399,13 +401,24 @@ def test_too_few_cpus_are_an_error_not_a_wait() -> None:
 def test_what_an_environment_raises_comes_through(made: list[RllibPpo]) -> None:
     teacher = worlds.Uniform(worlds.X)
     broker = Broker(teacher)
-    student = RllibPpo(worlds.breaking_echo, broker, **SMALL)
+    student = RllibPpo(worlds.Raising, broker, **SMALL)
     made.append(student)
     with pytest.raises(ArithmeticError, match="echo broke at"):
         student.learn(100, seed=0)
     assert sorted(outcome.status for outcome in teacher.told.values()) == ["failed"] + ["lost"] * 3
     with pytest.raises(ValueError, match="positive number of steps"):
         student.learn(0, seed=0)
+
+
+def test_too_many_broken_trials_end_the_run(made: list[RllibPpo]) -> None:
+    broker = Broker(worlds.Uniform(worlds.X), max_failed=6)
+    student = RllibPpo(worlds.NotANumber, broker, **SMALL)
+    made.append(student)
+    before = hash_of(student)
+    with pytest.raises(TooManyFailuresError, match=r"6 trials in a row.*is not finite"):
+        student.learn(100, seed=0)
+    assert hash_of(student) == before
+    assert broker.counts["failed"] == 6
 
 
 # -- runners -------------------------------------------------------------------------------
@@ -463,12 +476,30 @@ def test_a_killed_runner_loses_only_what_it_played(two_runners: tuple[RllibPpo, 
     assert broker.counts["lost"] <= 8 * rounds + 4  # at the ends, and the victim's four
 
 
-def test_broken_environments_and_dead_runners_end_the_run(
-    made: list[RllibPpo], two_runners: tuple[RllibPpo, Broker]
-) -> None:
+def test_dead_runners_end_the_run(two_runners: tuple[RllibPpo, Broker]) -> None:
     student, broker = two_runners
     broker.close_round()
     for pid in pids(student):
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="none of 2 environment runners came back with steps"):
         student.learn(200, seed=0)
+    student.close()  # frees its CPUs
+
+
+@pytest.mark.parametrize(
+    ("world", "why"), [(worlds.Raising, "ArithmeticError.*echo broke"), (worlds.Hanging, "hang")]
+)
+def test_broken_runners_end_the_run_and_say_why(
+    world: type[worlds.Echo], why: str, made: list[RllibPpo]
+) -> None:
+    broker = Broker(worlds.Uniform(worlds.X))
+    student = RllibPpo(world, broker, num_env_runners=1, sample_timeout_s=5, **SMALL)
+    made.append(student)
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match=f"none of 1 environment runners.*{why}"):
+        student.learn(200, seed=0)
+    assert time.monotonic() - start < 5 + 10
+    broker.close_round()
+    assert broker.outstanding == ()
+    student.close()
+    assert time.monotonic() - start < 5 + 20

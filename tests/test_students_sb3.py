@@ -55,7 +55,7 @@ class Recorder:
 def build(student_id, make_env=None, *, teacher=None, seed=0, **hyper):
     default_env, tiny = TINY[student_id]
     make_env = make_env or default_env
-    broker = Broker(teacher or Recorder(make_env().task_space), seed=seed)
+    broker = Broker(teacher or Recorder(default_env().task_space), seed=seed)
     return students.make(student_id, make_env, broker, seed=seed, **{**tiny, **hyper}), broker
 
 
@@ -92,7 +92,9 @@ def test_every_hyper_parameter_has_a_default():
         ("sb3-poo", {}, ["sb3-poo", "Did you mean 'sb3-ppo'", "rllib-ppo"]),
         ("sb3-ppo", {"n_epoch": 3}, ["n_epoch", "Did you mean 'n_epochs'", "gae_lambda=0.95"]),
         ("sb3-ppo", {"n_envs": 0, "gamma": 1.5}, ["n_envs", "got 0", "gamma", "(0, 1]", "1.5"]),
-        ("sb3-ppo", {"hidden": (64, 0.5)}, ["hidden[1]", "0.5"]),
+        ("sb3-ppo", {"hidden": (64, 0.5)}, ["hidden", "list of positive whole", "0.5"]),
+        ("sb3-sac", {"hidden": 64}, ["hidden", "list of positive whole", "64"]),
+        ("sb3-ppo", {"ent_coef": -1, "vf_coef": "a"}, ["ent_coef", "vf_coef", "from 0 up"]),
         ("sb3-ppo", {"learning_rate": float("nan")}, ["learning_rate", "positive"]),
         ("sb3-sac", {"batch_size": True}, ["batch_size", "True"]),
     ],
@@ -107,6 +109,15 @@ def test_bad_arguments_are_refused_with_what_was_expected(student_id, hyper, wor
 def test_sac_refuses_discrete_actions_and_names_the_alternative():
     with pytest.raises(UserError, match=r"Box actions.*sb3-ppo"):
         build("sb3-sac", worlds.pole)
+
+
+def test_observations_that_are_no_box_are_refused():
+    def make_env():
+        space = gym.spaces.Dict({"x": worlds.pole().observation_space})
+        return gym.wrappers.TransformObservation(worlds.pole(), lambda x: {"x": x}, space)
+
+    with pytest.raises(UserError, match="Box observations"):
+        build("sb3-ppo", make_env)
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch):
@@ -261,7 +272,7 @@ def test_ppo_signals_equal_those_worked_out_from_the_episodes():
     teacher = Recorder(worlds.POLE_SPACE, needs=SIGNALS)
     make_env = lambda: Diary(worlds.pole(), episodes)  # noqa: E731
     # The value function stands still, so the diary's observations give its values afterwards.
-    student, broker = build(
+    student, _ = build(
         "sb3-ppo", make_env, teacher=teacher, norm_reward=False, n_steps=400, **FROZEN
     )
     student.learn(800, seed=0)
@@ -364,7 +375,7 @@ def test_minibatches_hold_exactly_the_steps_to_train_on():
 
 def test_sac_stores_only_the_transitions_to_train_on():
     space = pendulum().task_space
-    student, broker = build("sb3-sac", teacher=Recorder(space, train=lambda id: id % 2 == 0))
+    student, _ = build("sb3-sac", teacher=Recorder(space, train=lambda id: id % 2 == 0))
     steps = student.learn(300, seed=0)
     assert 0.25 * steps < len(student.state_dict()["replay"]["rewards"]) < 0.75 * steps
 
@@ -380,7 +391,7 @@ def test_act_refuses_what_is_not_a_batch(student_id):
 
 
 def test_act_normalises_with_the_learned_statistics():
-    student, _ = build("sb3-ppo", pendulum)
+    student, _ = build("sb3-ppo", pendulum, teacher=Recorder(pendulum().task_space))
     student.learn(300, seed=0)
     statistics = student.state_dict()["normalization"]["observations"]
     observations = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -528,11 +539,11 @@ def test_a_state_of_another_network_is_refused():
 def mean_return(student, make_env, n_episodes=10):
     env, returns = make_env(), []
     for k in range(n_episodes):
-        observation, info = env.reset(options={"level_seed": k})
+        observation, _ = env.reset(options={"level_seed": k})
         done, total = False, 0.0
         while not done:
             action = student.act(np.asarray(observation)[None])[0]
-            observation, reward, terminated, truncated, info = env.step(action)
+            observation, reward, terminated, truncated, _ = env.step(action)
             total += float(reward)
             done = terminated or truncated
         returns.append(total)

@@ -56,8 +56,8 @@ def test_a_set_for_other_tasks_is_refused() -> None:
         testsets.load("stump-50", STUMPS)
     with pytest.raises(UserError, match="at most 3 dimensions"):
         testsets.load("grid-v1", TaskSpace([Dim(f"d{i}") for i in range(4)]))
+    small = TaskSpace([Dim("stump_height", 0.0, 1.0), Dim("stump_spacing", 0.0, 6.0)])
     with pytest.raises(UserError, match="outside"):
-        small = TaskSpace([Dim("stump_height", 0.0, 1.0), Dim("stump_spacing", 0.0, 6.0)])
         testsets.load("stump-50-v1", small)
 
 

@@ -20,7 +20,7 @@ def set_pole(env: Any, task: dict[str, Any]) -> None:
 
 def pole(**kwargs: Any) -> gym.Env[Any, Any]:
     return Parameterize(
-        "CartPole-v1", POLE_SPACE, set_pole, return_range=(0, 500), mastery=150, **kwargs
+        "CartPole-v1", POLE_SPACE, set_pole, return_range=(0, 500), mastery=400, **kwargs
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -50,12 +50,16 @@ class RunConfig:
     eval_every: int = 1
     """Rounds between evaluations; the last round is always evaluated. 0: never."""
     test_sets: tuple[str, ...] = ()
-    """Test sets to evaluate on; the environment's usual ones if empty."""
+    """Test sets to evaluate on; the environment's usual ones if empty. The first is used every
+    ``eval_every`` rounds, all of them at the end."""
     max_failed: int = 10
     """Trials in a row whose environment broke after which the run stops."""
 
-    def __post_init__(self) -> None:
-        problems = [*self._type_problems(), *self._id_problems()]
+    check_env: InitVar[bool] = True
+    """Whether the environment must be registered here; reading a foreign run needs it not."""
+
+    def __post_init__(self, check_env: bool) -> None:
+        problems = [*self._type_problems(), *self._id_problems(check_env)]
         if problems:
             raise ConfigError("\n".join(problems))
         object.__setattr__(self, "test_sets", tuple(self.test_sets))
@@ -84,7 +88,7 @@ class RunConfig:
             problems.append(f"test_sets: expected a list of names, got {self.test_sets!r}")
         return problems
 
-    def _id_problems(self) -> list[str]:
+    def _id_problems(self, check_env: bool) -> list[str]:
         import students
         import teachenv  # noqa: F401  (registers the environments)
         import teachers
@@ -97,7 +101,7 @@ class RunConfig:
                 problems.append(f"{kind}: {unknown(kind, str(name), table)}")
         if not isinstance(self.env, str):
             problems.append(f"env: expected a Gymnasium id, got {self.env!r}")
-        elif ":" not in self.env and self.env not in gym.registry:
+        elif check_env and ":" not in self.env and self.env not in gym.registry:
             known = [name for name in gym.registry if name.startswith("teachenv/")]
             problems.append(f"env: {unknown('environment', self.env, known)}")
         for name in self.test_sets if isinstance(self.test_sets, tuple | list) else ():
@@ -122,7 +126,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> RunConfig:
-        """Read :meth:`to_json` back.
+        """Read :meth:`to_json` back; the environment need not be registered here.
 
         Raises:
             ConfigError: for unknown or missing fields, or bad values.
@@ -132,7 +136,8 @@ class RunConfig:
         problems += [f"{name}: missing" for name in ("env", "teacher") if name not in row]
         if problems:
             raise ConfigError("\n".join(problems))
-        return cls(**{**row, "test_sets": tuple(row.get("test_sets", ()))})
+        test_sets = tuple(row.get("test_sets", ()))
+        return cls(**{**row, "test_sets": test_sets}, check_env=False)
 
 
 def describe_env(config: RunConfig) -> dict[str, Any]:

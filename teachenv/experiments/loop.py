@@ -141,7 +141,8 @@ class RunLoop:
         return every > 0 and ((self.round + 1) % every == 0 or self.finished)
 
     def _evaluate(self) -> Iterator[dict[str, Any]]:
-        for test_set in self.test_sets:
+        """Yield the rows of an evaluation; the later test sets wait for the end of the run."""
+        for test_set in self.test_sets if self.finished else self.test_sets[:1]:
             head = {"round": self.round, "step": self.broker.step}
             try:
                 row = evaluate(self.student.act, self.config.make_env, test_set).row()

@@ -46,7 +46,7 @@ def animation_frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
 
 def _frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
     pair = view.steered_most(2)
-    note = f"Recent tasks ({WINDOW:.0%} of the run), coloured by score. "
+    note = "Recent tasks, coloured by score. "
     figure = new_figure(4.3, view.title, note + belief_note(view), width=8.0)
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
     score_bar(figure, left, view, location="right", fraction=0.05)
@@ -72,7 +72,7 @@ def _draw_tasks(ax: Axes, view: RunView, step: float, pair: list[int]) -> None:
     if len(pair) == 1:
         score_points(ax, tasks[:, 0], scores, scores, s=18)
         for low, high, share in spans(belief) if belief else ():
-            ax.axvspan(low, high, fc=ACCENT, alpha=0.4 * share, lw=0)
+            ax.axvspan(low, high, fc=ACCENT, alpha=0.4 * share, lw=0, zorder=0)
         ax.set_ylim(-0.03, 1.03)
         ax.set_ylabel("score")
     else:

@@ -24,6 +24,7 @@ from teachenv.experiments.plot_style import (
     steps_text,
     task_axis,
 )
+from teachenv.space import Dim
 
 N_PAIRED = 4
 
@@ -78,7 +79,8 @@ def _caption(view: RunView, tested: _Tested) -> str:
 def _maps(view: RunView, tested: _Tested | None) -> Figure:
     note = "Score over the task space; hatched where there is no data."
     if tested is not None:
-        note += " Lines enclose (rings mark) mastered tasks."
+        note += " Lines enclose" if _is_grid(tested.tasks) else " Rings mark"
+        note += " mastered tasks."
     figure = new_figure(4.7, view.title, note)
     left, right = axes = figure.subplots(1, 2, sharex=True, sharey=True)
     if tested is None:
@@ -104,16 +106,18 @@ def _draw_grid(ax: Axes, view: RunView, tested: _Tested) -> None:
     returns = np.empty((len(y), len(x)))
     at = np.searchsorted(y, tested.tasks[:, 1]), np.searchsorted(x, tested.tasks[:, 0])
     returns[at] = tested.evaluation.returns
-    edges = _edges(x), _edges(y)
+    edges = _edges(x, view.space.dims[0]), _edges(y, view.space.dims[1])
     ax.pcolormesh(*edges, view.score(returns), cmap=SCORE_MAP, norm=SCORES, ec="white", lw=0.4)
     outline = _outline(returns > view.mastery, *edges)
-    ax.add_collection(LineCollection(outline, colors=ACCENT, lw=2, capstyle="round"))
+    lines = LineCollection(outline, colors=ACCENT, lw=2, capstyle="round", clip_on=False, zorder=3)
+    ax.add_collection(lines)
 
 
-def _edges(values: Floats) -> Floats:
-    """Cell borders half way between values; the outer cells end at the outer values."""
+def _edges(values: Floats, dim: Dim) -> Floats:
+    """Cell borders half way between values; the outer cells end where the axis does."""
     middles = (values[1:] + values[:-1]) / 2
-    return np.concatenate([values[:1], middles, values[-1:]])
+    rim = 0.0 if dim.kind == "float" else 0.5
+    return np.concatenate([values[:1] - rim, middles, values[-1:] + rim])
 
 
 def _outline(mask: np.ndarray, x: Floats, y: Floats) -> list[list[tuple[float, float]]]:

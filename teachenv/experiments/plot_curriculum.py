@@ -44,7 +44,9 @@ def _stretches(view: RunView) -> Figure:
     n_panels = int(np.clip(len(view.tasks) // 20, 1, 6))
     n_columns = min(3, n_panels)
     n_rows = -(-n_panels // n_columns)
-    note = f"Tasks by stretch of training, coloured by score. {belief_note(view)}"
+    note = "Tasks by stretch of training, coloured by score. "
+    if belief := belief_note(view):
+        note += f"{belief} Drawn as of the end of each stretch."
     figure = new_figure(1.3 + 2.55 * n_rows, view.title, note)
     axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     edges = np.linspace(0, view.last_step, n_panels + 1)
@@ -115,7 +117,7 @@ def _draw_bands(ax: Axes, view: RunView) -> None:
     for belief, end in zip(view.beliefs, ends, strict=True):
         for low, high, share in spans(belief):
             corner, size = (belief.step, low), (end - belief.step, high - low)
-            band = Rectangle(corner, *size, fc=ACCENT, alpha=0.4 * share, lw=0)
+            band = Rectangle(corner, *size, fc=ACCENT, alpha=0.4 * share, lw=0, zorder=0)
             ax.add_patch(band)
 
 

@@ -27,14 +27,16 @@ def progress_figure(view: RunView) -> Figure:
     if not len(view.tasks) and not view.evaluations:
         return message_figure(view.title, "No finished episodes and no evaluation yet.")
     note = "Dashed: mastery threshold. Band: 10 % to 90 % of the episodes. "
-    note += "Stairs: test tasks mastered at least once so far."
+    if view.evaluations:
+        note += "Stairs: test tasks mastered at least once so far."
     figure = new_figure(6.4, view.title, note)
     axes = figure.subplots(2, 2, sharex=True, height_ratios=(1, 1.25))
     _draw_shares(axes[0, 0], view)
     _draw_returns(axes[0, 1], view)
     _draw_tasks(axes[1, 0], view)
     _draw_training(axes[1, 1], view)
-    score_bar(figure, axes[1, 0], view, location="right", aspect=22, fraction=0.05)
+    if view.evaluations:
+        score_bar(figure, axes[1, 0], view, aspect=22, fraction=0.05)
     for ax in axes.flat:
         step_axis(ax, view.last_step, label=ax in axes[1])
     return figure
@@ -62,7 +64,7 @@ def _draw_returns(ax: Axes, view: RunView) -> None:
     if len(view.returns):
         at, bands = _course(view.steps, view.returns)
         ax.plot(at, bands[1], color=FAINT, lw=1.4, label="training, on the tasks the teacher chose")
-    for k, (name, rows) in enumerate(view.evaluations.items()):
+    for k, rows in enumerate(view.evaluations.values()):
         _draw_line(ax, rows, np.array([row.returns.mean() for row in rows]), k)
     bottom, top = ax.get_ylim()
     low, high = view.return_range

@@ -70,7 +70,7 @@ class TestSet:
 def _stump_50(space: TaskSpace) -> NDArray[np.float64]:
     """The 50 stump tasks of teachDeepRL: height U(0, 3), then spacing U(0, 6), per task."""
     _require(space, "stump-50-v1", ("stump_height", "stump_spacing"))
-    draws = np.random.RandomState(4222).random_sample((50, 2))
+    draws: NDArray[np.float64] = np.random.RandomState(4222).random_sample((50, 2))
     return draws * np.array([3.0, 6.0])
 
 

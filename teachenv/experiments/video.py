@@ -24,6 +24,9 @@ Act = Callable[[NDArray[Any]], NDArray[Any]]
 GIF_FPS = 20.0
 """GIFs of episodes drop frames down to this rate, to stay small."""
 
+MIN_WIDTH = 400
+"""Narrower frames are enlarged by a whole number, so that captions fit."""
+
 
 class VideoError(UserError):
     """A video cannot be made; the message says what to do."""
@@ -84,13 +87,15 @@ class _Episode:
         options = {"task": self._task, "level_seed": self._level_seed}
         observation, _ = self._env.reset(options=options)
         yield self._frame()
-        while not self._over and self._length < self._max_steps:
+        stop = self._length >= self._max_steps
+        while not stop:
             action = self._act(np.asarray(observation)[None])[0]
             observation, reward, terminated, truncated, _ = self._env.step(action)
             self._return += float(reward)
             self._length += 1
             self._over = bool(terminated or truncated)
-            if self._over or self._length % self._keep == 0:
+            stop = self._over or self._length >= self._max_steps
+            if stop or self._length % self._keep == 0:
                 yield self._frame()
 
     def outcome(self) -> Outcome:
@@ -110,10 +115,12 @@ class _Episode:
                 f"{self._env}: expected render() to return an RGB array of shape (height, width, "
                 f"3), got {type(image).__name__}; does it support render_mode='rgb_array'?"
             )
+        larger = math.ceil(MIN_WIDTH / image.shape[1])
+        image = image[:, :, :3].repeat(larger, axis=0).repeat(larger, axis=1)
         state = f"step {self._length}   return {self._return:.1f}"
         if self._return > self._mastery:
             state += "   mastered"
-        return caption(image[:, :, :3], [task_text(self._space, self._task), state])
+        return caption(image, [task_text(self._space, self._task), state])
 
 
 def task_text(space: TaskSpace, task: ArrayLike) -> str:
@@ -157,7 +164,7 @@ def check_path(path: str | Path) -> Path:
         raise VideoError(f"{path}: expected a name ending in .mp4 or .gif")
     if path.suffix == ".mp4":
         try:
-            import imageio_ffmpeg  # noqa: F401
+            import imageio_ffmpeg  # type: ignore[import-untyped]  # noqa: F401
         except ImportError:
             raise VideoError(
                 f"{path}: writing mp4 needs the render extra (pip install 'teachenv[render]'); "
@@ -171,7 +178,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> None:
 
     Args:
         frames: uint8 arrays of one shape ``(height, width, 3)``; read one by one.
-        path: File to write; an existing one is replaced.
+        path: File to write; an existing one is replaced, by a whole one only.
         fps: Frames per second.
 
     Raises:
@@ -183,8 +190,13 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> None:
     if first is None:
         raise VideoError(f"{path}: no frames to write")
     path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.writing{path.suffix}")
     write = _write_mp4 if path.suffix == ".mp4" else _write_gif
-    write(itertools.chain([first], stream), first.shape, path, fps)
+    try:
+        write(itertools.chain([first], stream), first.shape, partial, fps)
+        partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_gif(frames: Iterator[Frame], shape: tuple[int, ...], path: Path, fps: float) -> None:
@@ -197,7 +209,7 @@ def _write_gif(frames: Iterator[Frame], shape: tuple[int, ...], path: Path, fps:
 
 
 def _write_mp4(frames: Iterator[Frame], shape: tuple[int, ...], path: Path, fps: float) -> None:
-    from imageio_ffmpeg import write_frames  # type: ignore[import-untyped]
+    from imageio_ffmpeg import write_frames
 
     height, width = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2  # H.264 wants even sizes
     writer = write_frames(

@@ -44,6 +44,9 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
     instead when the hull touches the terrain or x < 0, which ends the episode, as does crossing
     the finish line at 88.667 m.
 
+    ``reset`` plays one step without torque, in which a random push acts; its observation is the
+    first, and its reward is dropped.
+
     ``reset(options={"terrain": Terrain(...)})`` plays the episode on a hand-made terrain instead.
 
     Args:

@@ -148,18 +148,27 @@ def _build_terrain(world: Any, terrain: Terrain) -> tuple[list[Any], list[Any]]:
     The engine's contact order, hence every bit of the physics, depends on the order of creation.
     """
     body = world.CreateStaticBody()
-    definition = b2FixtureDef(friction=TERRAIN_FRICTION, categoryBits=TERRAIN_CATEGORY)
+    friction, category = TERRAIN_FRICTION, TERRAIN_CATEGORY
+    shape = b2PolygonShape()
+    definition = _definition(shape, friction=friction, categoryBits=category)
     polygons, edges = [], []
-    definition.shape = shape = b2PolygonShape()
     for polygon in terrain.polygons:
         shape.vertices = polygon.tolist()
         polygons.append(body.CreateFixture(definition))
-    definition.shape = edge = b2EdgeShape()
+    edge = b2EdgeShape()
+    definition = _definition(edge, friction=friction, categoryBits=category)
     points = [tuple(point) for point in terrain.ground.tolist()]
     for ends in pairwise(points):
         edge.vertices = ends
         edges.append(body.CreateFixture(definition))
     return edges, polygons
+
+
+def _definition(shape: Any, **properties: float) -> Any:
+    """Return a fixture definition, to be used while the caller holds ``shape``."""
+    definition = b2FixtureDef(shape=shape, **properties)
+    shape.thisown = True  # the definition has taken the shape over, but never frees it
+    return definition
 
 
 def _build_body(world: Any, body: Body) -> tuple[list[Any], list[Any]]:
@@ -171,10 +180,9 @@ def _build_body(world: Any, body: Body) -> tuple[list[Any], list[Any]]:
             world.CreateDynamicBody(
                 position=(SPAWN_X + part.spawn[0], spawn_y + part.spawn[1]),
                 angle=part.angle,
-                fixtures=_fixture(part),
             )
         )
-        parts[index].fixtures[0].userData = index
+        _add_fixture(parts[index], part).userData = index
         for joint in body.joints:
             if joint.child == index:
                 definition = b2RevoluteJointDef(
@@ -193,16 +201,17 @@ def _build_body(world: Any, body: Body) -> tuple[list[Any], list[Any]]:
     return parts, joints
 
 
-def _fixture(part: Part) -> b2FixtureDef:
+def _add_fixture(body: Any, part: Part) -> Any:
     if part.half_size is None:
         shape = b2PolygonShape(vertices=part.outline)
     else:
         shape = b2PolygonShape(box=part.half_size)
-    return b2FixtureDef(
-        shape=shape,
+    definition = _definition(
+        shape,
         density=part.density,
         friction=part.friction,
         restitution=0.0,
         categoryBits=BODY_CATEGORY,
         maskBits=TERRAIN_CATEGORY,
     )
+    return body.CreateFixture(definition)

@@ -1,0 +1,460 @@
+"""``check_task_env`` finds each seeded fault, only it, and nothing in good environments."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from toys import LADDER, Ladder
+
+from teachenv import Dim, Parameterize, TaskSpace
+from teachenv.check import check_task_env
+from teachenv.env import Level
+from teachenv.space import TaskError
+
+Advance = tuple[np.ndarray, float, bool, bool]
+Options = dict[str, Any] | None
+
+
+# -- tasks ------------------------------------------------------------------------------------
+
+
+class IgnoresTask(Ladder):
+    """Says it plays the task, and plays the default."""
+
+    @property
+    def task(self) -> np.ndarray:
+        return self.task_space.default
+
+
+class KeepsFirstTask(Ladder):
+    """Takes a task once; every later reset keeps it."""
+
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        given = dict(options or {})
+        if self._level is not None and "task" in given:
+            self.task_space.task(given["task"])
+            given["task"] = self._level.task
+        return super().reset(seed=seed, options=given)
+
+
+class ForgetsTaskWithoutOptions(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        return super().reset(seed=seed, options=options or {"task": self.task_space.default})
+
+
+class IgnoresWind(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, _, terminated, truncated = super()._advance(action)
+        return observation, 0.75, terminated, truncated
+
+    def _observe(self) -> np.ndarray:
+        return super()._observe() * [1, 0, 1, 1, 1]
+
+
+class IgnoresChoice(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, reward, terminated, truncated = super()._advance(action)
+        return observation, reward + 0.125 * self.task[2], terminated, truncated
+
+    def _observe(self) -> np.ndarray:
+        return super()._observe() * [1, 1, 0, 1, 1]
+
+
+class ClipsTasks(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        given = dict(options or {})
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            if isinstance(given["task"], Mapping):
+                name, value = next(iter(given["task"].items()))
+                dim = self.task_space.dims[self.task_space.names.index(name)]
+                given["task"] = {name: min(max(value, dim.low), dim.high)}
+        return super().reset(seed=seed, options=given)
+
+
+class TakesNaNForDefault(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        given = dict(options or {})
+        if isinstance(given.get("task"), Mapping):
+            given["task"] = {k: v for k, v in given["task"].items() if v == v}
+        return super().reset(seed=seed, options=given)
+
+
+class DropsUnknownNames(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        given = dict(options or {})
+        if isinstance(given.get("task"), Mapping):
+            known = self.task_space.names
+            given["task"] = {k: v for k, v in given["task"].items() if k in known}
+        return super().reset(seed=seed, options=given)
+
+
+class RefusesByAssertion(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        assert self.task_space.contains((options or {}).get("task", self.task))
+        return super().reset(seed=seed, options=options)
+
+
+class RefusalDropsTask(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        try:
+            return super().reset(seed=seed, options=options)
+        except TaskError:
+            self._level = None
+            super().reset(seed=seed)
+            raise
+
+
+class RefusalRestartsEpisode(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        self.t = self.height = 0
+        return super().reset(seed=seed, options=options)
+
+
+# -- infos ------------------------------------------------------------------------------------
+
+
+class NoTaskInReset(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        del info["task"]
+        return observation, info
+
+
+class NoTaskInSteps(Ladder):
+    def step(self, action: int) -> Any:
+        *rest, info = super().step(action)
+        del info["task"]
+        return *rest, info
+
+
+class NoTaskInLastInfo(Ladder):
+    def step(self, action: int) -> Any:
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, reward, terminated, truncated, {} if terminated else info
+
+
+class TaskAsDict(Ladder):
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "task": self.task_space.to_dict(self.task)}
+
+
+class NoSuccess(Ladder):
+    def _info(self) -> dict[str, Any]:
+        return {k: v for k, v in super()._info().items() if k != "is_success"}
+
+
+class SucceedsWhenDone(Ladder):
+    """Calls reaching the top a success, whatever the return."""
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "is_success": bool(self.height >= self.task[0])}
+
+
+class SuccessOneStepLate(Ladder):
+    def step(self, action: int) -> Any:
+        before = self._episode_return > self.mastery
+        *rest, info = super().step(action)
+        return *rest, {**info, "is_success": before and not rest[2]}
+
+
+class ProgressInRungs(Ladder):
+    @property
+    def progress(self) -> float:
+        return float(self.height)
+
+
+# -- randomness and memory --------------------------------------------------------------------
+
+
+class NumpyGlobal(Ladder):
+    def _advance(self, action: int) -> Advance:
+        if self.t >= 4:
+            self.height += int(np.random.random() < 0.1)  # noqa: NPY002
+        return super()._advance(action)
+
+
+class PythonGlobal(Ladder):
+    def _start(self, level: Level, options: Mapping[str, Any]) -> np.ndarray:
+        random.shuffle([1, 2, 3])
+        return super()._start(level, options)
+
+
+class ReseedsGlobal(Ladder):
+    """The same whatever the global generator was, but it tramples on it."""
+
+    def _start(self, level: Level, options: Mapping[str, Any]) -> np.ndarray:
+        np.random.seed(level.level_seed)  # noqa: NPY002
+        return super()._start(level, options)
+
+
+class OwnEntropy(Ladder):
+    def _start(self, level: Level, options: Mapping[str, Any]) -> np.ndarray:
+        return super()._start(Level(level.task, random.SystemRandom().randrange(2**40)), options)
+
+
+class SeedIgnored(Ladder):
+    """Takes the level seed, but without one draws it from nowhere."""
+
+    def _draw_level_seed(self, seed: int | None) -> int:
+        return random.SystemRandom().randrange(2**40)
+
+
+class RemembersEpisodes(Ladder):
+    count = 0
+
+    def _start(self, level: Level, options: Mapping[str, Any]) -> np.ndarray:
+        self.count += 1
+        return super()._start(level, options)
+
+    def _observe(self) -> np.ndarray:
+        return super()._observe() * [1, 1, 1, 1, self.count]
+
+
+class RemembersAbandoned(Ladder):
+    """Slips in the episode after one that was cut off."""
+
+    cut = False
+
+    def _start(self, level: Level, options: Mapping[str, Any]) -> np.ndarray:
+        self.slips = self.cut
+        self.cut = True
+        return super()._start(level, options)
+
+    def _advance(self, action: int) -> Advance:
+        observation, reward, terminated, truncated = super()._advance(action)
+        self.cut = not terminated
+        return observation, reward - 0.5 * self.slips, terminated, truncated
+
+
+# -- numbers and ends -------------------------------------------------------------------------
+
+
+class NaNReward(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, reward, terminated, truncated = super()._advance(action)
+        return observation, reward if self.t != 12 else np.nan, terminated, truncated
+
+
+class NaNObservation(Ladder):
+    def _observe(self) -> np.ndarray:
+        return super()._observe() * (np.nan if self.t == 12 else 1.0)
+
+
+class OutsideObservationSpace(Ladder):
+    def _observe(self) -> np.ndarray:
+        return super()._observe() + (100.0 if self.t == 12 else 0.0)
+
+
+class HugeReturn(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, reward, terminated, truncated = super()._advance(action)
+        return observation, reward - (0 if not terminated else 1000), terminated, truncated
+
+
+class TerminatesAtTimeLimit(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, reward, terminated, truncated = super()._advance(action)
+        return observation, reward, terminated or self.t >= 6, truncated
+
+
+class NeverEnds(Ladder):
+    def _advance(self, action: int) -> Advance:
+        observation, reward, *_ = super()._advance(action)
+        return observation, reward if self.t < 20 else 0.0, False, False
+
+    def _observe(self) -> np.ndarray:
+        return super()._observe().clip(0, 40)
+
+
+class RaisesLate(Ladder):
+    def _advance(self, action: int) -> Advance:
+        if self.t == 12:
+            raise IndexError("no such rung")
+        return super()._advance(action)
+
+
+# -- copies and declarations ------------------------------------------------------------------
+
+
+class HoldsLambda(Ladder):
+    def __init__(self) -> None:
+        self.shape = lambda x: x
+
+
+class CopyForgets(Ladder):
+    """Pickles, but the copy has lost a setting."""
+
+    gain = 0.0
+
+    def __init__(self, gain: float = 0.0) -> None:
+        self.gain = gain
+
+    def __reduce__(self) -> Any:
+        return CopyForgets, ()
+
+    def _observe(self) -> np.ndarray:
+        return super()._observe() * [1, 1, 1, 1, self.gain]
+
+
+class NoMastery(Ladder):
+    @property
+    def mastery(self) -> float:  # type: ignore[override]
+        raise AttributeError("mastery")
+
+
+class RangeUpsideDown(Ladder):
+    return_range = (40.0, -10.0)
+
+
+class MasteryOutOfRange(Ladder):
+    mastery = 400.0
+
+
+class TextRange(Ladder):
+    return_range = ("low", "high")  # type: ignore[assignment]
+
+
+class GymnasiumTasks(Ladder):
+    task_space = LADDER.to_gymnasium()
+
+
+FAULTS: dict[str, list[Callable[[], gym.Env[Any, Any]]]] = {
+    "task-ignored": [IgnoresTask, KeepsFirstTask, ForgetsTaskWithoutOptions],
+    "no-effect": [IgnoresWind, IgnoresChoice],
+    "bounds": [ClipsTasks, TakesNaNForDefault, DropsUnknownNames, RefusesByAssertion],
+    "old-task-lost": [RefusalDropsTask, RefusalRestartsEpisode],
+    "info-task": [NoTaskInReset, NoTaskInSteps, NoTaskInLastInfo, TaskAsDict],
+    "info-success": [NoSuccess, SucceedsWhenDone, SuccessOneStepLate],
+    "info-progress": [ProgressInRungs],
+    "global-rng": [NumpyGlobal, PythonGlobal, ReseedsGlobal],
+    "not-deterministic": [OwnEntropy, SeedIgnored],
+    "state-leak": [RemembersEpisodes, RemembersAbandoned],
+    "not-finite": [NaNReward, NaNObservation],
+    "observation-space": [OutsideObservationSpace],
+    "return-range": [HugeReturn],
+    "time-limit": [
+        TerminatesAtTimeLimit,
+        lambda: gym.wrappers.TimeLimit(TerminatesAtTimeLimit(), 6),
+    ],
+    "endless": [NeverEnds],
+    "crashed": [RaisesLate],
+    "not-picklable": [HoldsLambda, lambda: CopyForgets(0.5)],
+    "contract": [
+        NoMastery,
+        RangeUpsideDown,
+        MasteryOutOfRange,
+        TextRange,
+        GymnasiumTasks,
+        lambda: gym.make("CartPole-v1"),
+    ],
+}
+ALSO = {
+    KeepsFirstTask: {"state-leak"},
+    NoTaskInLastInfo: {"info-progress", "info-success"},
+    OwnEntropy: set(),
+}
+"""Codes that a fault cannot help showing besides its own."""
+
+CASES = [
+    pytest.param(make, code, id=f"{code}-{getattr(make, '__name__', 'x').strip('<>')}")
+    for code, makes in FAULTS.items()
+    for make in makes
+]
+
+
+@pytest.mark.parametrize(("make", "code"), CASES)
+def test_finds_the_fault_and_nothing_else(make: Callable[[], gym.Env[Any, Any]], code: str) -> None:
+    found = check_task_env(make, max_steps=300)
+    assert {finding.code for finding in found} == {code} | ALSO.get(make, set()), found
+
+
+def test_declared_time_limit_makes_the_fault_an_error() -> None:
+    loose, declared = FAULTS["time-limit"]
+    assert [finding.severity for finding in check_task_env(loose)] == ["warning"]
+    assert [finding.severity for finding in check_task_env(declared)] == ["error"]
+
+
+# -- good environments ------------------------------------------------------------------------
+
+
+def set_pole(env: Any, task: dict[str, Any]) -> None:
+    env.length = task["length"]
+    env.polemass_length = env.masspole * env.length
+
+
+def pole() -> gym.Env[Any, Any]:
+    space = TaskSpace([Dim("length", 0.1, 2.0, default=0.5, unit="m")])
+    return Parameterize("CartPole-v1", space, set_pole, return_range=(0, 500), mastery=475)
+
+
+def set_gravity(env: Any, task: dict[str, Any]) -> None:
+    env.gravity = task["gravity"]
+
+
+def lander() -> gym.Env[Any, Any]:
+    space = TaskSpace([Dim("gravity", -11.9, -0.1, default=-10.0, unit="m/s2")])
+    return Parameterize("LunarLander-v3", space, set_gravity, return_range=(-600, 300), mastery=200)
+
+
+def set_pendulum(env: Any, task: dict[str, Any]) -> None:
+    env.model.opt.gravity[2] = task["gravity"]
+    env.model.body_mass[-1] = task["mass"]
+
+
+def pendulum() -> gym.Env[Any, Any]:
+    space = TaskSpace(
+        [
+            Dim("gravity", -20.0, -1.0, default=-9.81, unit="m/s2"),
+            Dim("mass", 1.0, 20.0, default=5.0, unit="kg"),
+        ]
+    )
+    return Parameterize(
+        "InvertedPendulum-v5", space, set_pendulum, return_range=(0, 1000), mastery=950
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_finds_nothing_in_a_good_toy(seed: int) -> None:
+    assert check_task_env(Ladder, seed=seed, max_steps=300) == []
+
+
+def test_finds_nothing_in_parameterized_cartpole() -> None:
+    assert check_task_env(pole) == []
+
+
+def test_finds_nothing_in_parameterized_lunar_lander() -> None:
+    pytest.importorskip("Box2D")
+    assert check_task_env(lander) == []
+
+
+def test_finds_nothing_in_parameterized_mujoco() -> None:
+    pytest.importorskip("mujoco")
+    assert check_task_env(pendulum) == []
+
+
+@pytest.mark.slow
+def test_finds_nothing_in_stump_tracks() -> None:
+    found = check_task_env(lambda: gym.make("teachenv/StumpTracks-v0"), episodes=4)
+    assert found == []
+
+
+def test_leaves_the_global_generators_alone() -> None:
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    expected = random.random(), np.random.random()  # noqa: NPY002
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    check_task_env(Ladder, max_steps=50)
+    check_task_env(NumpyGlobal, max_steps=50)
+    assert (random.random(), np.random.random()) == expected  # noqa: NPY002
+
+
+def test_refuses_too_few_episodes() -> None:
+    with pytest.raises(ValueError, match="at least 3 episodes, got 2"):
+        check_task_env(Ladder, episodes=2)

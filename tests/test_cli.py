@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from worlds import POLE
+
+from teachenv import cli
+from teachenv.errors import UserError
+
+RUN = ["run", "--env", POLE, "--teacher", "uniform", "--steps", "512", "--round-steps", "256"]
+RUN += [f"--student-arg={a}" for a in ("n_envs=4", "n_steps=64", "batch_size=64", "n_epochs=1")]
+
+
+def call(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    output = call(*RUN, "--out", str(folder))
+    assert "grid-v1" in output
+    return folder
+
+
+def test_help_names_every_command() -> None:
+    output = call("--help")
+    for command in ("run", "resume", "evaluate", "plot", "list", "check"):
+        assert command in output
+        assert "Usage" in call(command, "--help")
+
+
+def test_plot_writes_pictures(run: Path) -> None:
+    lines = call("plot", str(run), "--animate", "gif").replace("\n", "")
+    for name in ("curriculum.png", "competence.png", "progress.png"):
+        assert name in lines
+        assert (run / "plots" / name).stat().st_size > 5000
+    assert list((run / "plots").glob("*.gif"))
+
+
+def test_evaluate_plays_test_sets_and_tasks_and_renders(run: Path) -> None:
+    assert "of 100 tasks mastered" in call("evaluate", str(run)).replace("\n", " ")
+    output = call("evaluate", str(run), "--task", "length=1.5,force=8", "--video")
+    assert "'length': 1.5" in output
+    videos = list((run / "videos").iterdir())
+    assert len(videos) == 1
+    assert videos[0].stat().st_size > 1000
+
+
+def test_list_shows_what_there_is(run: Path) -> None:
+    output = call("list")
+    for name in ("teachenv/StumpTracks-v0", "alp-gmm", "sb3-ppo", "stump-50-v1"):
+        assert name in output
+    assert "finished" in call("list", str(run.parent))
+
+
+def test_check_tells_good_from_unknown() -> None:
+    assert "uniform: ok" in call("check", "uniform")
+    with pytest.raises(UserError, match="Did you mean 'uniform'"):
+        call("check", "unifrom")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--env", "x", "--teacher", "y", "--out", "o"], "unknown teacher 'y'"),
+        (["resume", "nowhere"], "no such folder"),
+        (["plot", "nowhere"], "no such folder"),
+        (["evaluate", "nowhere"], "no such folder"),
+        (["list", "nowhere"], "no such folder"),
+        ([*RUN, "--out", "o", "--teacher-arg", "rubbish"], "expected NAME=VALUE"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "teachenv", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o").exists()
