@@ -154,6 +154,8 @@ class RllibPpo:
             client = stack.enter_context(serve(broker, broker_host(num_env_runners)))
             self._algorithm = self._build(settings, make_env, client, seed)
             stack.callback(self._algorithm.stop)
+            # Kills the runners first: a hanging one would hold up the stop for ever.
+            stack.callback(self._algorithm.env_runner_group._worker_manager.clear)
             modes = set(self._each_runner(autoreset_mode))
             if modes != {gym.vector.AutoresetMode.NEXT_STEP}:
                 raise RuntimeError(f"RLlib learns from NEXT_STEP autoreset only, got {modes}")

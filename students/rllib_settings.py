@@ -105,9 +105,15 @@ class PpoSettings:
                 num_envs_per_env_runner=self.envs_per_runner,
                 rollout_fragment_length=self.n_steps,
                 sample_timeout_s=self.sample_timeout_s,
+                merge_env_runner_states=False,  # the module holds all state
+                broadcast_env_runner_states=False,
             )
             .learners(learner_class=TrialPpoLearner)
             .rl_module(rl_module_spec=module)
-            .fault_tolerance(restart_failed_env_runners=True)
+            .fault_tolerance(
+                restart_failed_env_runners=True,
+                delay_between_env_runner_restarts_s=1.0,
+                env_runner_health_probe_timeout_s=5.0,
+            )
             .debugging(log_level="ERROR")
         )

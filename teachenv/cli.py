@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -47,7 +47,10 @@ def run(
     ] = 100_000,
     eval_every: Annotated[int, typer.Option(help="Rounds between evaluations; 0: never.")] = 1,
     test_set: Annotated[
-        list[str] | None, typer.Option(help="Test set; repeatable. The first is used during the run, all at its end.")
+        list[str] | None,
+        typer.Option(
+            help="Test set; repeatable. The first is used during the run, all at its end."
+        ),
     ] = None,
 ) -> None:
     """Train a student under a teacher, in a new run folder."""
@@ -126,14 +129,12 @@ def evaluate(
 def plot(
     folder: RunArgument,
     animate: Annotated[
-        str | None, typer.Option(metavar="gif|mp4", help="Also draw the curriculum moving.")
+        Literal["gif", "mp4"] | None, typer.Option(help="Also draw the curriculum moving.")
     ] = None,
 ) -> None:
     """Draw a run's curriculum, competence and progress into RUN/plots."""
     from teachenv.experiments.plot import animate_run, plot_run
 
-    if animate not in (None, "gif", "mp4"):
-        raise UserError(f"--animate: expected gif or mp4, got {animate!r}")
     paths = plot_run(folder)
     if animate is not None:
         paths.append(animate_run(folder, fmt=animate))

@@ -82,8 +82,8 @@ class AlpGmm(BaseTeacher):
     succeeds, tasks are drawn uniformly until the next fit; ``n_failed_fits`` in
     :meth:`describe` counts this and a :class:`TeacherWarning` says it once.
 
-    Cost at the full default window (2 to 12 dimensions): 50 to 200 microseconds for ask and
-    tell, and one fit of about 0.2 s every ``fit_rate`` outcomes.
+    Cost at the full default window (2 to 12 dimensions): about 0.1 to 0.2 ms for ask and tell,
+    and one fit of about 0.1 s every ``fit_rate`` outcomes.
 
     Args:
         space: The tasks to pick from.

@@ -582,6 +582,7 @@ def test_sac_learns_to_swing_pendulums_of_many_gravities():
     student, broker = build(
         "sb3-sac",
         make_env,
+        teacher=Recorder(make_env().task_space),
         learning_starts=500,
         buffer_size=20_000,
         train_every=8,

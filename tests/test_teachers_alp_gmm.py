@@ -89,8 +89,9 @@ def test_the_number_of_clusters_is_found_up_to_and_including_the_largest():
     found = fit_best(vectors, range(2, 5), "bic", rng)
     assert found is not None
     means, _ = found
-    order = np.lexsort(means.T)
-    np.testing.assert_allclose(means[order], centres[np.lexsort(centres.T)], atol=0.01)
+    assert len(means) == 4
+    for centre in centres:
+        assert np.abs(means - centre).max(axis=1).min() < 0.01
 
 
 def test_each_fit_has_a_fresh_seed(monkeypatch):

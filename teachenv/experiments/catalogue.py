@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 from rich.table import Table
@@ -98,7 +99,7 @@ def _check_one_teacher(name: str) -> list[Finding]:
     accepted = teachers.hyper_parameters(name)
     facts = {"mastery": mastery, "harder": dict(env.get_wrapper_attr("harder"))}
     env.close()
-    given = {key: value for key, value in facts.items() if key in accepted}
+    given: dict[str, Any] = {key: value for key, value in facts.items() if key in accepted}
     return check_teacher(partial(teachers.make, name, **given), space)
 
 

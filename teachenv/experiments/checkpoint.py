@@ -85,7 +85,9 @@ def load_checkpoint(folder: Path) -> State:
     except (OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{folder}: not a readable checkpoint: {type(error).__name__}: {error}") from None
+        raise CheckpointError(
+            f"{folder}: not a readable checkpoint: {type(error).__name__}: {error}"
+        ) from None
     return state
 
 

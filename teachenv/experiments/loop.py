@@ -93,7 +93,7 @@ class RunLoop:
         described = {
             "round": self.round,
             "step": self.broker.step,
-            "describe": _as_json(self.teacher.describe()),
+            "describe": _as_json(self.broker.describe()),
         }
         self.folder.append("episodes.jsonl", rows)
         self.folder.append("teacher.jsonl", [described])

@@ -70,8 +70,8 @@ class TestSet:
 def _stump_50(space: TaskSpace) -> NDArray[np.float64]:
     """The 50 stump tasks of teachDeepRL: height U(0, 3), then spacing U(0, 6), per task."""
     _require(space, "stump-50-v1", ("stump_height", "stump_spacing"))
-    draws: NDArray[np.float64] = np.random.RandomState(4222).random_sample((50, 2))
-    return draws * np.array([3.0, 6.0])
+    draws = np.random.RandomState(4222).random_sample((50, 2))
+    return np.asarray(draws * np.array([3.0, 6.0]), dtype=np.float64)
 
 
 def _stump_grid(space: TaskSpace) -> NDArray[np.float64]:
