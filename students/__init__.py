@@ -10,7 +10,7 @@ from typing import Any, cast
 import gymnasium as gym
 
 from teachenv.broker import Broker
-from teachenv.errors import UserError, unknown
+from teachenv.errors import UserError, refuse_unknown, unknown
 from teachenv.protocols import Student
 
 __all__ = ["STUDENTS", "hyper_parameters", "make"]
@@ -46,15 +46,7 @@ def make(
         UserError: for an unknown id, an unknown hyper-parameter, a refused value, or if the
             student's library is not installed.
     """
-    known = hyper_parameters(student_id)
-    problems = [
-        unknown(f"hyper-parameter of {student_id}", name, known)
-        for name in hyper
-        if name not in known
-    ]
-    if problems:
-        defaults = ", ".join(f"{name}={default!r}" for name, default in known.items())
-        raise UserError(" ".join(problems) + f" Defaults: {defaults}.")
+    refuse_unknown(f"hyper-parameter of {student_id}", hyper, hyper_parameters(student_id))
     return cast(Student, _load(student_id)(make_env, broker, seed=seed, **hyper))
 
 

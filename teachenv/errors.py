@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class UserError(ValueError):
@@ -11,8 +12,26 @@ class UserError(ValueError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for an unknown name: the nearest match and the known ones."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}."
+    """Return the message for an unknown name: the known ones and the nearest match.
+
+    Args:
+        kind: What the name was taken for.
+        name: The name.
+        known: What could have been said; "name=default" counts as its name.
+    """
+    shown = list(known)
+    near = difflib.get_close_matches(name, [text.partition("=")[0] for text in shown], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {name!r}; known: {', '.join(shown) or 'none'}{hint}"
+
+
+def refuse_unknown(kind: str, names: Iterable[str], known: Mapping[str, Any]) -> None:
+    """Refuse names that are not among ``known`` (name -> default), all at once.
+
+    Raises:
+        UserError: naming every unknown one, with the known ones and their defaults.
+    """
+    defaults = [f"{name}={default!r}" for name, default in known.items()]
+    problems = [unknown(kind, name, defaults) for name in names if name not in known]
+    if problems:
+        raise UserError("; ".join(problems))

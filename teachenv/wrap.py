@@ -41,6 +41,8 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: Env, source: TrialSource, lane: int | str = 0) -> None:
         super().__init__(env)
         self.task_space, self._return_range, self._mastery = task_contract(env)
+        # Kept, as RLlib gives its environments a spec of its own.
+        self._name = env.spec.id if env.spec else str(env)
         self._source = source
         self._lane = str(lane)
         self._trial: Trial | None = None
@@ -125,7 +127,7 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         trial = self._trial
         task = None if trial is None else trial.task.tolist()
         return (
-            f"{self.env.spec.id if self.env.spec else self.env}: {what} "
+            f"{self._name}: {what} "
             f"(task {task}, level seed {trial and trial.level_seed}, step {self._length})"
         )
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from typing import Any, cast
 
+from teachenv.errors import UserError, refuse_unknown, unknown
 from teachenv.space import TaskSpace
 from teachers.base import BaseTeacher
 
@@ -27,12 +27,10 @@ def teacher_class(id: str) -> type[BaseTeacher]:
     """Return the class behind a teacher id.
 
     Raises:
-        ValueError: for an unknown id; the message lists the known ones and the nearest.
+        UserError: for an unknown id; the message lists the known ones and the nearest.
     """
     if id not in TEACHERS:
-        near = difflib.get_close_matches(str(id), TEACHERS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown teacher {id!r}; known: {', '.join(sorted(TEACHERS))}{hint}")
+        raise UserError(unknown("teacher", str(id), sorted(TEACHERS)))
     module, name = TEACHERS[id].split(":")
     return cast(type[BaseTeacher], getattr(importlib.import_module(module), name))
 
@@ -41,7 +39,7 @@ def hyper_parameters(id: str) -> dict[str, Any]:
     """Return the hyper-parameters a teacher accepts, with their defaults (seed left out).
 
     Raises:
-        ValueError: for an unknown id.
+        UserError: for an unknown id.
     """
     parameters = inspect.signature(teacher_class(id)).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"}
@@ -57,16 +55,10 @@ def make(id: str, space: TaskSpace, *, seed: int = 0, **hyper: Any) -> BaseTeach
         hyper: Hyper-parameters of the method, see :func:`hyper_parameters`.
 
     Raises:
-        ValueError: for an unknown id, an unknown hyper-parameter or a refused value.
+        UserError: for an unknown id or hyper-parameter, naming the known ones.
+        ValueError: for a refused value.
         TypeError: if ``space`` is not a task space.
     """
     cls, known = teacher_class(id), hyper_parameters(id)
-    unknown = [name for name in hyper if name not in known]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        accepted = ", ".join(f"{name}={value!r}" for name, value in known.items()) or "none"
-        raise ValueError(
-            f"teacher {id!r}: unknown hyper-parameters {unknown}; accepted: {accepted}{hint}"
-        )
+    refuse_unknown(f"hyper-parameter of {id}", hyper, known)
     return cls(space, seed=seed, **hyper)

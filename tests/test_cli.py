@@ -62,7 +62,7 @@ def test_list_shows_what_there_is(run: Path) -> None:
 
 def test_check_tells_good_from_unknown() -> None:
     assert "uniform: ok" in call("check", "uniform")
-    with pytest.raises(UserError, match="Did you mean 'uniform'"):
+    with pytest.raises(UserError, match="did you mean 'uniform'"):
         call("check", "unifrom")
 
 

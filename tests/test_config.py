@@ -20,11 +20,11 @@ def test_json_comes_back_and_the_hash_tells_configurations_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"env": "teachenv/StumpTrack-v0"}, "Did you mean 'teachenv/StumpTracks-v0'"),
+        ({"env": "teachenv/StumpTrack-v0"}, "did you mean 'teachenv/StumpTracks-v0'"),
         ({"env": 3}, "env: expected a Gymnasium id"),
-        ({"teacher": "alp_gmm"}, "Did you mean 'alp-gmm'"),
+        ({"teacher": "alp_gmm"}, "did you mean 'alp-gmm'"),
         ({"teacher": None}, "teacher: unknown teacher"),
-        ({"student": "sb3-pp"}, "Did you mean 'sb3-ppo'"),
+        ({"student": "sb3-pp"}, "did you mean 'sb3-ppo'"),
         ({"steps": 0}, "steps: expected a whole number of at least 1"),
         ({"steps": 1.5}, "steps: expected a whole number"),
         ({"steps": True}, "steps: expected a whole number"),
@@ -34,7 +34,7 @@ def test_json_comes_back_and_the_hash_tells_configurations_apart() -> None:
         ({"round_steps": 0}, "round_steps: expected"),
         ({"eval_every": -1}, "eval_every: expected"),
         ({"max_failed": 0}, "max_failed: expected"),
-        ({"test_sets": ("stump-51",)}, "Did you mean 'stump-50-v1'"),
+        ({"test_sets": ("stump-51",)}, "did you mean 'stump-50-v1'"),
         ({"test_sets": "stump-50-v1"}, "test_sets: expected a list"),
         ({"env_args": [1]}, "env_args: expected"),
         ({"teacher_args": {"x": float("nan")}}, "teacher_args: expected JSON values"),
@@ -56,7 +56,7 @@ def test_all_problems_are_listed_at_once() -> None:
 def test_unknown_and_missing_fields_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         RunConfig.from_json({"env": POLE, "stepz": 3})
-    assert "Did you mean 'steps'" in str(caught.value)
+    assert "did you mean 'steps'" in str(caught.value)
     assert "teacher: missing" in str(caught.value)
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachenv.space import MAX_DIM, MAX_WHOLE, Dim, TaskError, TaskSpace
+from teachenv.dim import MAX_WHOLE
+from teachenv.space import MAX_DIM, Dim, TaskError, TaskSpace
 
 MIXED = TaskSpace(
     [

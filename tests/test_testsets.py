@@ -52,7 +52,7 @@ def test_a_set_for_other_tasks_is_refused() -> None:
     other = TaskSpace([Dim("x"), Dim("y")])
     with pytest.raises(UserError, match="made for"):
         testsets.load("stump-50-v1", other)
-    with pytest.raises(UserError, match="Did you mean 'stump-50-v1'"):
+    with pytest.raises(UserError, match="did you mean 'stump-50-v1'"):
         testsets.load("stump-50", STUMPS)
     with pytest.raises(UserError, match="at most 3 dimensions"):
         testsets.load("grid-v1", TaskSpace([Dim(f"d{i}") for i in range(4)]))

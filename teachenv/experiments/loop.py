@@ -22,14 +22,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from teachenv.broker import Broker
-from teachenv.env import task_contract
 from teachenv.errors import UserError
 from teachenv.experiments import testsets
 from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_checkpoint
-from teachenv.experiments.config import ConfigError, RunConfig, describe_env
+from teachenv.experiments.config import RunConfig, describe_env
 from teachenv.experiments.evaluate import evaluate
+from teachenv.experiments.parts import check_parts, make_student, make_teacher
 from teachenv.experiments.store import RunFolder, read_run, read_status
-from teachenv.protocols import State, Student, Teacher
+from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
 
@@ -169,7 +169,7 @@ def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
     space = TaskSpace.from_json(json.dumps(contract["task_space"]))
     names = config.test_sets or testsets.default_names(config.env, space)
     test_sets = [testsets.load(name, space) for name in names]
-    _check_parts(config, space)
+    check_parts(config, space)
     header = {"config": config.to_json(), **contract, "versions": _versions()}
     folder = RunFolder.create(out, header, test_sets)
     _drive(folder, lambda: RunLoop(config, folder, watcher))
@@ -222,80 +222,6 @@ def load_student(out: Path) -> Student:
     student = make_student(run.config, broker)
     student.load_state_dict(state["student"])
     return student
-
-
-def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
-    """Make the teacher of a run.
-
-    ``mastery`` and ``harder`` are filled in from the environment when the teacher takes them
-    and the configuration does not say.
-
-    Raises:
-        ConfigError: if the teacher refuses its arguments.
-    """
-    import teachers
-
-    accepted = teachers.hyper_parameters(config.teacher)
-    given = dict(config.teacher_args)
-    env = config.make_env()
-    try:
-        if "mastery" in accepted:
-            given.setdefault("mastery", task_contract(env)[2])
-        if "harder" in accepted and env.has_wrapper_attr("harder"):
-            given.setdefault("harder", dict(env.get_wrapper_attr("harder")))
-        return teachers.make(config.teacher, space, seed=config.seed, **given)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"teacher_args: {error}") from None
-    finally:
-        env.close()
-
-
-def make_student(config: RunConfig, broker: Broker) -> Student:
-    """Make the student of a run.
-
-    Raises:
-        ConfigError: if the student refuses its arguments, or does not provide the signals the
-            teacher needs.
-    """
-    import students
-
-    seed = derive_int(config.seed, "student")
-    try:
-        student = students.make(
-            config.student, config.make_env, broker, seed=seed, **config.student_args
-        )
-    except (TypeError, ValueError, ImportError) as error:
-        raise ConfigError(f"student_args: {error}") from None
-    missing = broker.teacher.needs - student.provides
-    if missing:
-        student.close()
-        raise ConfigError(
-            f"teacher: {config.teacher} needs the signals {sorted(missing)}; {config.student} "
-            f"provides {sorted(student.provides)}"
-        )
-    return student
-
-
-def _check_parts(config: RunConfig, space: TaskSpace) -> None:
-    """Refuse bad teacher and student arguments together, before a folder is made."""
-    import students
-
-    problems = []
-    try:
-        make_teacher(config, space)
-    except ConfigError as error:
-        problems.append(str(error))
-    try:
-        accepted = students.hyper_parameters(config.student)
-        unknown = [name for name in config.student_args if name not in accepted]
-        if unknown:
-            problems.append(
-                f"student_args: {config.student} takes {sorted(accepted)}, got {unknown}"
-            )
-    except ImportError as error:
-        problems.append(f"student: {error}")
-    if problems:
-        raise ConfigError("\n".join(problems))
 
 
 def _drive(folder: RunFolder, load: Any) -> None:

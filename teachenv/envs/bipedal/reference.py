@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from teachenv.envs.bipedal.bodies import BODIES, Body
 from teachenv.envs.bipedal.lidar import RAYS
 from teachenv.envs.bipedal.simulation import FPS, Simulation
 from teachenv.envs.bipedal.terrain import FINISH_X, SCALE, SPAWN_X, Start, Terrain
+from teachenv.errors import UserError, unknown
 from teachenv.space import Dim, TaskError, TaskSpace
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
         render_mode: ``None``, "rgb_array" or "human".
 
     Raises:
-        ValueError: for an unknown body, backend or render mode.
+        UserError: for an unknown body, backend or render mode.
     """
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": FPS}  # noqa: RUF012
@@ -160,9 +160,7 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
 
 def _known(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{name}: {value!r} is not available; known: {', '.join(known)}{hint}")
+        raise UserError(unknown(name, str(value), known))
 
 
 def _observation_space(body: Body) -> spaces.Box:

@@ -1,0 +1,81 @@
+"""The teacher and the student of a run, made by table id from its configuration."""
+
+from __future__ import annotations
+
+from teachenv.broker import Broker
+from teachenv.env import task_contract
+from teachenv.errors import UserError, refuse_unknown
+from teachenv.experiments.config import ConfigError, RunConfig
+from teachenv.protocols import Student, Teacher
+from teachenv.seeding import derive_int
+from teachenv.space import TaskSpace
+
+
+def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
+    """Make the teacher of a run.
+
+    ``mastery`` and ``harder`` are filled in from the environment when the teacher takes them
+    and the configuration does not say.
+
+    Raises:
+        ConfigError: if the teacher refuses its arguments.
+    """
+    import teachers
+
+    accepted = teachers.hyper_parameters(config.teacher)
+    given = dict(config.teacher_args)
+    env = config.make_env()
+    try:
+        if "mastery" in accepted:
+            given.setdefault("mastery", task_contract(env)[2])
+        if "harder" in accepted and env.has_wrapper_attr("harder"):
+            given.setdefault("harder", dict(env.get_wrapper_attr("harder")))
+        return teachers.make(config.teacher, space, seed=config.seed, **given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"teacher_args: {error}") from None
+    finally:
+        env.close()
+
+
+def make_student(config: RunConfig, broker: Broker) -> Student:
+    """Make the student of a run.
+
+    Raises:
+        ConfigError: if the student refuses its arguments, or does not provide the signals the
+            teacher needs.
+    """
+    import students
+
+    seed = derive_int(config.seed, "student")
+    try:
+        student = students.make(
+            config.student, config.make_env, broker, seed=seed, **config.student_args
+        )
+    except (TypeError, ValueError, ImportError) as error:
+        raise ConfigError(f"student_args: {error}") from None
+    missing = broker.teacher.needs - student.provides
+    if missing:
+        student.close()
+        raise ConfigError(
+            f"teacher: {config.teacher} needs the signals {sorted(missing)}; {config.student} "
+            f"provides {sorted(student.provides)}"
+        )
+    return student
+
+
+def check_parts(config: RunConfig, space: TaskSpace) -> None:
+    """Refuse bad teacher and student arguments together, before a folder is made."""
+    import students
+
+    problems = []
+    try:
+        make_teacher(config, space)
+    except ConfigError as error:
+        problems.append(str(error))
+    try:
+        accepted = students.hyper_parameters(config.student)
+        refuse_unknown(f"hyper-parameter of {config.student}", config.student_args, accepted)
+    except UserError as error:
+        problems.append(f"student_args: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
