@@ -89,8 +89,8 @@ def test_every_hyper_parameter_has_a_default():
 @pytest.mark.parametrize(
     ("student_id", "hyper", "words"),
     [
-        ("sb3-poo", {}, ["sb3-poo", "did you mean 'sb3-ppo'", "rllib-ppo"]),
-        ("sb3-ppo", {"n_epoch": 3}, ["n_epoch", "did you mean 'n_epochs'", "gae_lambda=0.95"]),
+        ("sb3-poo", {}, ["sb3-poo", "id you mean 'sb3-ppo", "rllib-ppo"]),
+        ("sb3-ppo", {"n_epoch": 3}, ["n_epoch", "id you mean 'n_epochs", "gae_lambda=0.95"]),
         ("sb3-ppo", {"n_envs": 0, "gamma": 1.5}, ["n_envs", "got 0", "gamma", "(0, 1]", "1.5"]),
         ("sb3-ppo", {"hidden": (64, 0.5)}, ["hidden", "list of positive whole", "0.5"]),
         ("sb3-sac", {"hidden": 64}, ["hidden", "list of positive whole", "64"]),
