@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-DEMO := runs/demo
+DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install demo test test-slow lint format lock clean
 
 help:
-	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo)"
+	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo-*)"
 	@echo "make test      install and run the tests"
 	@echo "make test-slow the slow tests"
 	@echo "make lint      install and run ruff and mypy"
@@ -24,8 +24,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
 	touch $@
 
+# About three minutes on two cores; every demo gets a folder of its own.
 demo: $(INSTALLED)
-	$(BIN)/teachenv demo --out $(DEMO)
+	$(BIN)/teachenv run --env teachenv/StumpTracks-v0 --teacher alp-gmm --student sb3-ppo \
+		--steps 700000 --round-steps 100000 --seed 1 --out $(DEMO)
+	$(BIN)/teachenv plot $(DEMO) --animate gif
+	$(BIN)/teachenv evaluate $(DEMO) --video --task stump_height=0.2,stump_spacing=4
+	@echo "look into $(DEMO)/plots and $(DEMO)/videos"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow" -n 2

@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from teachenv.errors import UserError
+
 Group = Mapping[str, Any]
+_NONE: Group = {}
 
 
 def check_hyper(
@@ -15,38 +18,49 @@ def check_hyper(
     counts: Group,
     positive: Group,
     shares: Group,
-    not_negative: Group,
-    counts_or_0: Group,
+    weights: Group,
+    hidden: Any,
+    counts_or_0: Group = _NONE,
 ) -> None:
-    """Check hyper-parameters.
+    """Refuse hyper-parameters out of range, all at once.
 
     Args:
-        student: Id of the student, for the message.
-        counts: Whole numbers of at least 1, by name.
-        positive: Finite numbers above 0.
-        shares: Numbers in (0, 1].
-        not_negative: Finite numbers of at least 0.
-        counts_or_0: Whole numbers of at least 0.
+        student: Id for the message.
+        counts: Positive whole numbers, by name.
+        positive: Positive numbers, by name.
+        shares: Numbers in (0, 1], by name.
+        weights: Numbers from 0 up, by name.
+        hidden: A sequence of positive whole numbers.
+        counts_or_0: Whole numbers from 0 up, by name.
 
     Raises:
-        ValueError: naming every hyper-parameter that is out of range.
+        UserError: naming every refused one, with what was expected.
     """
     rules: list[tuple[Group, str, Callable[[Any], bool]]] = [
-        (counts, "a positive whole number", lambda v: isinstance(v, int) and v >= 1),
-        (counts_or_0, "a whole number of at least 0", lambda v: isinstance(v, int) and v >= 0),
-        (positive, "a positive number", lambda v: _number(v) and v > 0),
-        (shares, "a number in (0, 1]", lambda v: _number(v) and 0 < v <= 1),
-        (not_negative, "a number of at least 0", lambda v: _number(v) and v >= 0),
+        (counts, "a positive whole number", _is_count),
+        (counts_or_0, "a whole number from 0 up", lambda x: _is_count(x, 0)),
+        (positive, "a positive number", lambda x: _is_number(x) and x > 0),
+        (shares, "a number in (0, 1]", lambda x: _is_number(x) and 0 < x <= 1),
+        (weights, "a number from 0 up", lambda x: _is_number(x) and x >= 0),
+        ({"hidden": hidden}, "a list of positive whole numbers", _is_widths),
     ]
     problems = [
         f"{name}: expected {expected}, got {value!r}"
-        for group, expected, holds in rules
-        for name, value in group.items()
-        if isinstance(value, bool) or not holds(value)
+        for values, expected, accepts in rules
+        for name, value in values.items()
+        if not accepts(value)
     ]
     if problems:
-        raise ValueError(f"{student}: " + "; ".join(problems))
+        raise UserError(f"{student}: " + "; ".join(problems))
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_widths(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_count, value))

@@ -51,7 +51,7 @@ class TrialAdvantages(ConnectorV2):
         self, *, gamma: float, lambda_: float, scale_rewards: bool, observations: Moments | None
     ) -> None:
         super().__init__()
-        self.signals = EpisodeSignals()
+        self.signals = EpisodeSignals(gamma)
         self.returns = Moments(1)
         self.observations = observations
         self.report: Callable[[int, dict[str, float]], None] | None = None
@@ -134,10 +134,11 @@ class TrialAdvantages(ConnectorV2):
     def _signal(self, episode: SingleAgentEpisode, gae: NDArray[Any], values: NDArray[Any]) -> None:
         info = episode.get_infos(-1)
         trial = int(info["trial"])
-        self.signals.add(trial, gae, values)
+        rewards = np.asarray(episode.get_rewards(), dtype=np.float64)[:-1]
+        self.signals.add(trial, gae, values, rewards)
         if "outcome" in info:
             level = level_key(info["task"], int(info["level_seed"]))
-            named = self.signals.finish(trial, level, info["outcome"].episode_return)
+            named = self.signals.finish(trial, level)
             if self.report is not None:
                 self.report(trial, named)
         elif _ended(info):

@@ -10,6 +10,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from students.hyper import check_hyper
 from students.rllib_learner import TrialPpoLearner
 from students.rllib_module import PpoModule
+from teachenv.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +56,17 @@ class PpoSettings:
             "max_grad_norm",
             "sample_timeout_s",
         )
-        widths = {f"hidden[{i}]": width for i, width in enumerate(self.hidden)}
         check_hyper(
             "rllib-ppo",
-            counts={**{name: getattr(self, name) for name in counts}, **widths},
+            counts={name: getattr(self, name) for name in counts},
             positive={name: getattr(self, name) for name in positive},
             shares={"gamma": self.gamma, "gae_lambda": self.gae_lambda},
-            not_negative={name: getattr(self, name) for name in ("ent_coef", "vf_coef", "kl_coef")},
+            weights={name: getattr(self, name) for name in ("ent_coef", "vf_coef", "kl_coef")},
+            hidden=self.hidden,
             counts_or_0={"num_env_runners": self.num_env_runners},
         )
         if self.batch_size > self.iteration_steps:
-            raise ValueError(
+            raise UserError(
                 f"rllib-ppo: batch_size: expected at most the {self.iteration_steps} steps of an "
                 f"iteration, got {self.batch_size}"
             )

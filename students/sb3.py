@@ -6,8 +6,6 @@ outlives it: parameters, optimizers, normalisation statistics, replay buffer and
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,6 @@ from students.tensors import (
     tensors_to_state,
 )
 from teachenv.broker import Broker
-from teachenv.errors import UserError
 from teachenv.protocols import State
 from teachenv.seeding import derive_int
 
@@ -134,54 +131,3 @@ class Advance(BaseCallback):
     def _on_step(self) -> bool:
         self._broker.advance(self._offset + self.model.num_timesteps)
         return True
-
-
-def check_hyper(
-    student: str,
-    *,
-    counts: Mapping[str, Any],
-    positive: Mapping[str, Any],
-    shares: Mapping[str, Any],
-    weights: Mapping[str, Any],
-    hidden: Any,
-) -> None:
-    """Refuse hyper-parameters out of range, all at once.
-
-    Args:
-        student: Id for the message.
-        counts: Positive whole numbers, by name.
-        positive: Positive numbers, by name.
-        shares: Numbers in (0, 1], by name.
-        weights: Numbers from 0 up, by name.
-        hidden: A sequence of positive whole numbers.
-
-    Raises:
-        UserError: naming every refused one, with what was expected.
-    """
-    rules: list[tuple[Mapping[str, Any], str, Callable[[Any], bool]]] = [
-        (counts, "a positive whole number", _is_count),
-        (positive, "a positive number", lambda x: _is_number(x) and x > 0),
-        (shares, "a number in (0, 1]", lambda x: _is_number(x) and 0 < x <= 1),
-        (weights, "a number from 0 up", lambda x: _is_number(x) and x >= 0),
-        ({"hidden": hidden}, "a list of positive whole numbers", _is_widths),
-    ]
-    problems = [
-        f"{name}: expected {expected}, got {value!r}"
-        for values, expected, accepts in rules
-        for name, value in values.items()
-        if not accepts(value)
-    ]
-    if problems:
-        raise UserError(f"{student}: " + "; ".join(problems))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_widths(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(map(_is_count, value))

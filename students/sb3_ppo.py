@@ -16,8 +16,9 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
+from students.hyper import check_hyper
 from students.lanes import Lanes
-from students.sb3 import Advance, Sb3Student, check_hyper
+from students.sb3 import Advance, Sb3Student
 from students.signals import SIGNALS, EpisodeSignals, level_key
 from teachenv.broker import Broker
 from teachenv.protocols import State, Trial
@@ -102,7 +103,7 @@ class Sb3Ppo(Sb3Student):
             hidden=hidden,
         )
         super().__init__(broker, Lanes(make_env, broker, n_envs), threads)
-        self._signals = EpisodeSignals()
+        self._signals = EpisodeSignals(gamma)
         self._normalizer = VecNormalize(
             self._lanes, norm_obs=norm_obs, norm_reward=norm_reward, gamma=gamma
         )
@@ -200,26 +201,21 @@ class _Recorder(Advance):
         self._signals = signals
         self._normalizer = normalizer
         self._played: list[list[Trial]] = []  # by step and lane
-        self._ends: list[tuple[int, int, float | None]] = []  # lane, step, return (None: failed)
-        self._returns = np.zeros(normalizer.num_envs)  # discounted, of the running episodes
-        self._discounts = np.ones(normalizer.num_envs)
+        self._rewards: list[NDArray[np.float64]] = []  # raw, by step and lane
+        self._ends: list[tuple[int, int, bool]] = []  # lane, step, whether it was played out
 
     def _on_rollout_start(self) -> None:
         self._played.clear()
+        self._rewards.clear()
         self._ends.clear()
 
     def _on_step(self) -> bool:
         infos = self.locals["infos"]
         step = len(self._played)
         self._played.append([info["played"] for info in infos])
-        self._returns += self._discounts * self._normalizer.old_reward
-        self._discounts *= self._normalizer.gamma
-        done = self.locals["dones"]
-        for lane in np.flatnonzero(done).tolist():
-            played_out = "outcome" in infos[lane]
-            self._ends.append((lane, step, float(self._returns[lane]) if played_out else None))
-        self._returns[done] = 0.0
-        self._discounts[done] = 1.0
+        self._rewards.append(self._normalizer.get_original_reward())
+        for lane in np.flatnonzero(self.locals["dones"]).tolist():
+            self._ends.append((lane, step, "outcome" in infos[lane]))
         return super()._on_step()
 
     def _on_rollout_end(self) -> None:
@@ -227,22 +223,27 @@ class _Recorder(Advance):
         buffer.trained = np.array([[trial.train for trial in row] for row in self._played])
         scale = _reward_scale(self._normalizer)
         advantages, values = buffer.advantages * scale, buffer.values * scale
+        rewards = np.stack(self._rewards)
         start = [0] * buffer.n_envs
+
+        def add(trial: Trial, lane: int, stop: int) -> None:
+            piece = slice(start[lane], stop)
+            start[lane] = stop
+            self._signals.add(
+                trial.id, advantages[piece, lane], values[piece, lane], rewards[piece, lane]
+            )
+
         # Sorted by step: a level's best return grows in the order the episodes ended.
-        for lane, step, discounted_return in self._ends:
-            piece = slice(start[lane], step + 1)
+        for lane, step, played_out in self._ends:
             trial = self._played[step][lane]
-            self._signals.add(trial.id, advantages[piece, lane], values[piece, lane])
-            start[lane] = step + 1
-            if discounted_return is None:
+            add(trial, lane, step + 1)
+            if played_out:
+                level = level_key(trial.task, trial.level_seed)
+                self._broker.signal(trial.id, self._signals.finish(trial.id, level))
+            else:
                 self._signals.drop(trial.id)
-                continue
-            level = level_key(trial.task, trial.level_seed)
-            found = self._signals.finish(trial.id, level, discounted_return)
-            self._broker.signal(trial.id, found)
         for lane, trial in enumerate(self._played[-1]):
-            piece = slice(start[lane], None)
-            self._signals.add(trial.id, advantages[piece, lane], values[piece, lane])
+            add(trial, lane, len(self._played))
 
 
 def _reward_scale(normalizer: VecNormalize) -> float:

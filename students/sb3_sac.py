@@ -13,8 +13,9 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import Logger
 
+from students.hyper import check_hyper
 from students.lanes import Lanes
-from students.sb3 import Sb3Student, check_hyper
+from students.sb3 import Sb3Student
 from teachenv.broker import Broker
 from teachenv.errors import UserError
 from teachenv.protocols import State

@@ -36,6 +36,7 @@ class _Sums:
     positive_advantage: float
     value: float
     value_start: float
+    discounted_return: float
 
 
 class EpisodeSignals:
@@ -58,49 +59,59 @@ class EpisodeSignals:
     Values are those of the weights that played the episode, before the update.
 
     Args:
+        gamma: Discount of the values.
         max_levels: How many levels' best returns are remembered (least recently played go).
     """
 
-    def __init__(self, max_levels: int = MAX_LEVELS) -> None:
+    def __init__(self, gamma: float, max_levels: int = MAX_LEVELS) -> None:
+        self._gamma = gamma
         self._max_levels = max_levels
         self._best: OrderedDict[bytes, float] = OrderedDict()
         self._running: dict[int, _Sums] = {}
 
-    def add(self, trial_id: int, advantages: NDArray[Any], values: NDArray[Any]) -> None:
+    def add(
+        self,
+        trial_id: int,
+        advantages: NDArray[Any],
+        values: NDArray[Any],
+        rewards: NDArray[Any],
+    ) -> None:
         """Add the next piece of a trial's episode.
 
         Args:
             trial_id: The trial.
             advantages: Generalised advantages, not standardised, shape ``(n,)``.
             values: State values, shape ``(n,)``.
+            rewards: Rewards, shape ``(n,)``.
 
         Raises:
             ValueError: if the shapes differ or are not one-dimensional.
         """
-        gae = np.asarray(advantages, dtype=np.float64)
-        value = np.asarray(values, dtype=np.float64)
-        if gae.ndim != 1 or gae.shape != value.shape:
+        gae, value, reward = (
+            np.asarray(piece, dtype=np.float64) for piece in (advantages, values, rewards)
+        )
+        if gae.ndim != 1 or not gae.shape == value.shape == reward.shape:
             raise ValueError(
-                f"EpisodeSignals.add: expected two arrays of one shape (n,), "
-                f"got {gae.shape} and {value.shape}"
+                "EpisodeSignals.add: expected three arrays of one shape (n,), "
+                f"got {gae.shape}, {value.shape} and {reward.shape}"
             )
         if not gae.size:
             return
         sums = self._running.get(trial_id)
         if sums is None:
-            sums = self._running[trial_id] = _Sums(0, 0.0, 0.0, float(value[0]))
+            sums = self._running[trial_id] = _Sums(0, 0.0, 0.0, float(value[0]), 0.0)
+        discounts = self._gamma ** np.arange(sums.steps, sums.steps + gae.size)
+        sums.discounted_return += float(discounts @ reward)
         sums.steps += gae.size
         sums.positive_advantage += float(np.maximum(gae, 0.0).sum())
         sums.value += float(value.sum())
 
-    def finish(self, trial_id: int, level: bytes, discounted_return: float) -> dict[str, float]:
+    def finish(self, trial_id: int, level: bytes) -> dict[str, float]:
         """Return the signals of an episode that has ended, and forget its pieces.
 
         Args:
             trial_id: The trial.
             level: Name of its level, from :func:`level_key`.
-            discounted_return: ``sum_t gamma**t r_t`` over the whole episode, in raw reward
-                units, with the discount ``gamma`` of the values.
 
         Raises:
             KeyError: if no piece of the trial was added.
@@ -108,7 +119,7 @@ class EpisodeSignals:
         if trial_id not in self._running:
             raise KeyError(f"EpisodeSignals.finish: no steps of trial {trial_id} were added")
         sums = self._running.pop(trial_id)
-        best = max(self._best.pop(level, -np.inf), discounted_return)
+        best = max(self._best.pop(level, -np.inf), sums.discounted_return)
         self._best[level] = best
         if len(self._best) > self._max_levels:
             self._best.popitem(last=False)

@@ -44,7 +44,7 @@ def run(
     ] = None,
     round_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; each round starts fresh episodes.")
-    ] = 100_000,
+    ] = 200_000,
     eval_every: Annotated[int, typer.Option(help="Rounds between evaluations; 0: never.")] = 1,
     test_set: Annotated[
         list[str] | None,

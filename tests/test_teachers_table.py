@@ -42,7 +42,7 @@ def test_unknown_teacher_lists_the_known_and_the_nearest():
 def test_unknown_hyper_parameter_lists_the_accepted_with_defaults():
     with pytest.raises(ValueError, match=r"'steps'; known: .*step=0.03.*mean 'step'"):
         teachers.make("oracle", STUMPS, steps=1)
-    with pytest.raises(ValueError, match="accepted: none"):
+    with pytest.raises(ValueError, match="known: none"):
         teachers.make("uniform", STUMPS, rate=1)
 
 

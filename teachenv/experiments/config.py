@@ -45,7 +45,7 @@ class RunConfig:
     """Hyper-parameters of the teacher that differ from its defaults."""
     student_args: Mapping[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the student that differ from its defaults."""
-    round_steps: int = 100_000
+    round_steps: int = 200_000
     """Steps of a round. Every round starts fresh episodes and ends with a checkpoint."""
     eval_every: int = 1
     """Rounds between evaluations; the last round is always evaluated. 0: never."""

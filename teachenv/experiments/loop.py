@@ -99,7 +99,6 @@ class RunLoop:
         self.folder.append("teacher.jsonl", [described])
         if self._evaluation_due():
             self.folder.append("evals.jsonl", self._evaluate())
-        finished = rows and sum(row["status"] == "lost" for row in rows)
         times = {
             "round": self.round,
             "step": self.broker.step,
@@ -107,7 +106,7 @@ class RunLoop:
             "total_s": time.perf_counter() - began,
             "steps_per_s": taken / (learned - began),
             "trials": len(rows),
-            "lost": finished or 0,
+            "lost": sum(row["status"] == "lost" for row in rows),
         }
         self.folder.append("times.jsonl", [times])
         self.round += 1

@@ -70,7 +70,7 @@ def _draw_returns(ax: Axes, view: RunView) -> None:
     low, high = view.return_range
     ax.set_ylim(min(bottom, low), max(top, high))
     if len(view.returns):
-        ax.legend(loc="lower right")
+        ax.legend(loc="upper left")
 
 
 def _draw_line(
@@ -81,13 +81,16 @@ def _draw_line(
 
 
 def _draw_tasks(ax: Axes, view: RunView) -> None:
-    """Every task of the largest test set (rows) at every evaluation (columns)."""
+    """Every task (rows) of the test set played most often, at every evaluation (columns)."""
     ax.set_title("score on every test task, first mastered at the bottom", loc="left")
     if not view.evaluations:
         _say(ax, "no evaluation yet")
         ax.set_yticks([])
         return
-    name = max(view.evaluations, key=lambda n: len(view.evaluations[n][-1].returns))
+    name = max(
+        view.evaluations,
+        key=lambda n: (len(view.evaluations[n]), len(view.evaluations[n][-1].returns)),
+    )
     n_tasks = len(view.evaluations[name][-1].returns)
     rows = [row for row in view.evaluations[name] if len(row.returns) == n_tasks]
     returns = np.stack([row.returns for row in rows], axis=1)
