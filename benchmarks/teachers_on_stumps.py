@@ -1,9 +1,7 @@
 """Share of test tasks mastered, by teacher: reads finished run folders and prints a table.
 
-    for t in uniform alp-gmm; do for s in 0 1 2; do
-        teachenv run --env teachenv/StumpTracks-v0 --teacher $t --seed $s --out runs/$t-$s
-    done; done
-    python benchmarks/teachers_on_stumps.py runs/*
+Make them with the loop under "Runs" in the README, then run
+``python benchmarks/teachers_on_stumps.py runs/*``.
 """
 
 from __future__ import annotations

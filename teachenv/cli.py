@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +11,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from teachenv.broker import TooManyFailuresError
 from teachenv.errors import UserError
 from teachenv.space import TaskError
 
@@ -95,7 +98,7 @@ def resume(
     try:
         with ProgressBar(steps or config.steps, f"{config.teacher} / {config.student}") as bar:
             for reason in loop.resume(folder, bar, steps):
-                console.print(f"skipped a damaged checkpoint: {reason}")
+                _say(f"skipped a damaged checkpoint: {reason}")
     except KeyboardInterrupt:
         _interrupted(folder)
     _summary(folder)
@@ -122,7 +125,7 @@ def evaluate(
         tasks=[_pairs("--task", text.split(",")) for text in task or ()],
         video=video,
     ):
-        console.print(line)
+        _say(line)
 
 
 @app.command()
@@ -139,7 +142,7 @@ def plot(
     if animate is not None:
         paths.append(animate_run(folder, fmt=animate))
     for path in paths:
-        console.print(str(path))
+        _say(str(path))
 
 
 @app.command(name="list")
@@ -167,9 +170,9 @@ def check(
 
     errors = 0
     for name, findings in catalogue.check(names):
-        console.print(f"{name}: {'ok' if not findings else ''}")
+        _say(f"{name}: {'' if findings else 'ok'}".rstrip())
         for finding in findings:
-            console.print(f"  {finding.severity} {finding.code}: {finding.message}", markup=False)
+            _say(f"  {finding.severity} {finding.code}: {finding.message}")
             errors += finding.severity == "error"
     if errors:
         raise typer.Exit(1)
@@ -179,9 +182,16 @@ def main() -> None:
     """Entry point; user errors are printed without a traceback, with exit status 2."""
     try:
         app()
-    except (UserError, TaskError, ConnectionError) as error:
-        Console(stderr=True, highlight=False).print(f"teachenv: {error}", style="red", markup=False)
+    except (UserError, TaskError, TooManyFailuresError, OSError) as error:
+        Console(stderr=True, highlight=False).print(
+            f"teachenv: {error}", style="red", markup=False, soft_wrap=True
+        )
         sys.exit(2)
+
+
+def _say(line: str) -> None:
+    """Print a line as it is: no markup, and no breaks, so that paths can be copied."""
+    console.print(line, markup=False, soft_wrap=True)
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, Any]:
@@ -199,7 +209,12 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, Any]:
 
 
 def _interrupted(folder: Path) -> None:
-    console.print(f"interrupted; continue with: teachenv resume {folder}")
+    from teachenv.experiments.store import is_run
+
+    if is_run(folder):
+        _say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
+    else:
+        _say("interrupted before anything ran")
     raise typer.Exit(130)
 
 
@@ -207,14 +222,17 @@ def _summary(folder: Path) -> None:
     from teachenv.experiments.store import read_run
 
     done = read_run(folder)
-    table = Table("test set", "share mastered", "mean return", title=str(folder))
-    last = {row["test_set"]: row for row in done.evals if row["status"] == "ok"}
+    table = Table("test set", "share mastered", "mean return", title=Text(str(folder)))
+    last = {row["test_set"]: row for row in done.evals}
     for name, row in last.items():
-        table.add_row(name, f"{row['share_mastered']:.1%}", f"{row['mean_return']:.1f}")
+        if row["status"] == "ok":
+            table.add_row(name, f"{row['share_mastered']:.1%}", f"{row['mean_return']:.1f}")
+        else:
+            table.add_row(name, "failed", Text(row["error"]))
     if last:
         console.print(table)
     trials = sum(row["trials"] for row in done.times)
     lost = sum(row["lost"] for row in done.times)
     share = f" ({lost / trials:.1%})" if trials else ""
-    console.print(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
-    console.print(f"pictures: teachenv plot {folder}")
+    _say(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
+    _say(f"pictures: teachenv plot {shlex.quote(str(folder))}")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import io
+import json
 import os
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,3 +135,32 @@ def test_a_crash_at_any_operation_keeps_a_readable_checkpoint(
         save_checkpoint(parent, 1, state(1))
     assert number == 2
     assert crashes >= 8
+
+
+def test_archives_that_claim_more_than_they_hold_are_refused(tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path / "c", 1, state(1))
+
+    def replace(name: str, write: Callable[[Path], Any]) -> None:
+        write(folder / name)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["files"][name] = checkpoint._digest(folder / name)
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    def huge(path: Path) -> None:
+        header = io.BytesIO()
+        shape = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.npy", header.getvalue())
+
+    def bomb(path: Path) -> None:
+        np.savez_compressed(path, a=np.zeros(10**6))
+
+    for write, message in ((huge, "not of the size"), (bomb, "more than its size")):
+        replace("arrays.npz", write)
+        with pytest.raises(CheckpointError, match=message):
+            load_checkpoint(folder)
+    replace("arrays.npz", lambda path: np.savez(path))
+    replace("state.json", lambda path: path.write_text("[" * 100_000))
+    with pytest.raises(CheckpointError, match="RecursionError"):
+        load_checkpoint(folder)

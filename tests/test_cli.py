@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,7 @@ def test_list_shows_what_there_is(run: Path) -> None:
 
 def test_check_tells_good_from_unknown() -> None:
     assert "uniform: ok" in call("check", "uniform")
+    assert f"{POLE}: ok" in call("check", POLE)
     with pytest.raises(UserError, match="did you mean 'uniform'"):
         call("check", "unifrom")
 
@@ -74,7 +76,12 @@ def test_check_tells_good_from_unknown() -> None:
         (["plot", "nowhere"], "no such folder"),
         (["evaluate", "nowhere"], "no such folder"),
         (["list", "nowhere"], "no such folder"),
+        (["check", "nomod:x"], "No module named 'nomod'"),
         ([*RUN, "--out", "o", "--teacher-arg", "rubbish"], "expected NAME=VALUE"),
+        ([*RUN, "--out", "o", "--env-arg", "max_episode_steps=x"], "env: cannot make"),
+        ([*RUN, "--out", "o", "--student-arg", "learning_rate=x"], "learning_rate"),
+        ([*RUN, "--out", "/dev/null/o"], "/dev/null/o: cannot be made"),
+        ([*RUN, "--out", "/dev/null"], "/dev/null exists; nothing is overwritten"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
@@ -92,3 +99,8 @@ def test_mistakes_are_told_without_a_traceback(
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "o").exists()
+
+
+def test_paths_are_printed_whole_and_quoted(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / ("a [red] folder " + 100 * "x"))
+    assert f"pictures: teachenv plot '{folder}'" in call("resume", str(folder))

@@ -64,3 +64,11 @@ def test_environments_are_closed_when_the_policy_fails() -> None:
     with pytest.raises(RuntimeError, match="no policy"):
         evaluate(broken, lambda: Closing(gym.make(POLE)), testsets.load("grid-v1", POLE_SPACE))
     assert len(closed) == module.MAX_LANES
+
+
+def test_numbers_that_are_not_finite_are_refused_with_the_task() -> None:
+    def make() -> gym.Env[Any, Any]:
+        return gym.wrappers.TransformReward(gym.make(POLE), lambda reward: reward * np.nan)
+
+    with pytest.raises(ValueError, match="task 0, step 1: reward or observation not finite"):
+        evaluate(balance, make, testsets.load("grid-v1", POLE_SPACE))

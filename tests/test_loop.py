@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from worlds import POLE
 from teachenv.broker import Broker
 from teachenv.errors import UserError
 from teachenv.experiments import loop
-from teachenv.experiments.checkpoint import newest_checkpoint
+from teachenv.experiments.checkpoint import newest_checkpoint, save_checkpoint
 from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.experiments.store import RunFolder, StoreError, read_rows, read_run, read_status
 
@@ -283,6 +286,105 @@ def test_the_state_holds_no_pickle(undisturbed: Path) -> None:
     assert set(state) == {"config", "round", "offsets", "broker", "teacher", "student"}
     names = {path.name for path in max((undisturbed / "checkpoints").iterdir()).iterdir()}
     assert names == {"state.json", "arrays.npz", "manifest.json"}
+
+
+def test_a_student_refused_at_the_start_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="learning_rate"):
+        loop.start(config(student_args={**SMALL, "learning_rate": "abc"}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def copied(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "copy"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_changed_configuration_is_refused_with_the_difference(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = copied(undisturbed, tmp_path)
+    header = json.loads((folder / "config.json").read_text())
+    header["config"]["seed"] = 5
+    (folder / "config.json").write_text(json.dumps(header))
+    before = contents(folder)
+    with pytest.raises(UserError, match="seed: 0 -> 5"):
+        loop.resume(folder)
+    assert contents(folder) == before
+
+
+def test_a_refused_or_interrupted_load_changes_nothing(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(undisturbed, tmp_path)
+    before = contents(folder)
+    for error in (ConfigError("refused"), KeyboardInterrupt()):
+
+        def fails(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(loop, "make_student", fails)
+        with pytest.raises(type(error)):
+            loop.resume(folder, steps=9999)
+        assert contents(folder) == before
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(undisturbed: Path, tmp_path: Path) -> None:
+    folder = copied(undisturbed, tmp_path)
+    _, state, _ = newest_checkpoint(folder / "checkpoints")
+    save_checkpoint(folder / "checkpoints", 99, {**state, "broker": {}})
+    before = contents(folder)
+    with pytest.raises(UserError, match="the checkpoint does not fit"):
+        loop.resume(folder)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"status": "running"}', '{"status": 3}', None], ids=repr
+)
+def test_a_run_needs_no_status_to_be_resumed(
+    text: str | None, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = copied(undisturbed, tmp_path)
+    (folder / "status.json").unlink()
+    if text is not None:
+        (folder / "status.json").write_text(text)
+    assert read_status(folder)["status"] == "interrupted"
+    loop.resume(folder)
+    assert read_status(folder) == read_status(undisturbed)
+
+
+def test_links_in_a_run_folder_are_refused(undisturbed: Path, tmp_path: Path) -> None:
+    folder = copied(undisturbed, tmp_path)
+    precious = tmp_path / "precious"
+    precious.write_bytes((folder / "episodes.jsonl").read_bytes() + b"mine\n")
+    before = precious.read_bytes()
+    (folder / "episodes.jsonl").unlink()
+    (folder / "episodes.jsonl").symlink_to(precious)
+    for call in (read_run, loop.resume):
+        with pytest.raises(StoreError, match="links or devices"):
+            call(folder)
+    assert precious.read_bytes() == before
+
+
+def test_oversized_and_deep_json_is_refused(undisturbed: Path, tmp_path: Path) -> None:
+    folder = copied(undisturbed, tmp_path)
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="not readable as JSON"):
+        read_run(folder)
+    os.truncate(folder / "config.json", 1 << 30)
+    with pytest.raises(StoreError, match="larger than"):
+        read_run(folder)
+
+
+def test_who_merely_looks_does_not_keep_a_run_from_starting(undisturbed: Path) -> None:
+    with (undisturbed / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        RunFolder.open(undisturbed).close()
 
 
 def run_in_process(

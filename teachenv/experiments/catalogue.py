@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 from rich.table import Table
+from rich.text import Text
 
 import students
 import teachers
@@ -46,7 +47,7 @@ def everything() -> Iterator[Table]:
 
 
 def runs(folder: Path) -> Iterator[Table]:
-    """Yield a table of the runs in a folder.
+    """Yield a table of the runs in a folder; "mastered" is by the first test set of each.
 
     Raises:
         UserError: if there is no such folder.
@@ -58,12 +59,14 @@ def runs(folder: Path) -> Iterator[Table]:
         try:
             run = read_run(path)
         except UserError as error:
-            table.add_row(str(path), "", "", "", "", "", str(error))
+            table.add_row(Text(str(path)), "", "", "", "", "", Text(str(error)))
             continue
-        shares = [row["share_mastered"] for row in run.evals if row["status"] == "ok"]
+        first = next(iter(run.test_sets), None)
+        rows = [row for row in run.evals if row["test_set"] == first and row["status"] == "ok"]
+        shares = [row["share_mastered"] for row in rows]
         config = run.config
         table.add_row(
-            str(path),
+            Text(str(path)),
             config.teacher,
             config.student,
             str(config.seed),
@@ -87,8 +90,12 @@ def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding]]]:
     for name in chosen:
         if name in teachers.TEACHERS:
             yield name, _check_one_teacher(name)
-        elif name in gym.registry:
-            yield name, check_task_env(MakeEnv(name))
+        elif name in gym.registry or ":" in name:
+            try:
+                findings = check_task_env(MakeEnv(name))
+            except (ImportError, gym.error.Error) as error:
+                raise UserError(f"{name}: {error}") from None
+            yield name, findings
         else:
             raise UserError(unknown("id", name, [*ENVS, *teachers.TEACHERS]))
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -23,6 +26,12 @@ from teachenv.protocols import State
 FORMAT = 1
 KEPT = 2
 """Checkpoints kept in a run folder."""
+MAX_JSON = 64 << 20
+"""Bytes of a JSON document in a run folder at most; row files may be longer."""
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 class CheckpointError(UserError):
@@ -41,11 +50,14 @@ def save_checkpoint(parent: Path, number: int, state: State) -> Path:
         The folder of the checkpoint.
     """
     parent.mkdir(exist_ok=True)
+    _sync(parent.parent)
     temporary = parent / f".writing-{number:08d}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     text = json.dumps(_split(state, "", arrays), allow_nan=False)
+    if len(text) > MAX_JSON:
+        raise ValueError("state: too much JSON for a checkpoint; keep long lists as arrays")
     (temporary / "state.json").write_text(text)
     np.savez(temporary / "arrays.npz", **arrays)  # type: ignore[arg-type]
     files = {name: _digest(temporary / name) for name in ("state.json", "arrays.npz")}
@@ -71,6 +83,9 @@ def load_checkpoint(folder: Path) -> State:
             not ours.
     """
     try:
+        for name in ("manifest.json", "state.json"):
+            if (folder / name).stat().st_size > MAX_JSON:
+                raise CheckpointError(f"{folder}: {name} is larger than {MAX_JSON >> 20} MiB")
         manifest = json.loads((folder / "manifest.json").read_text())
         if manifest["format"] != FORMAT:
             raise CheckpointError(
@@ -79,10 +94,11 @@ def load_checkpoint(folder: Path) -> State:
         for name in ("state.json", "arrays.npz"):
             if _digest(folder / name) != manifest["files"][name]:
                 raise CheckpointError(f"{folder}: {name} does not match its hash; it is damaged")
+        _check_sizes(folder / "arrays.npz")
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         state: State = _join(json.loads((folder / "state.json").read_text()), arrays)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, BadZipFile) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
@@ -112,7 +128,8 @@ def numbers(parent: Path) -> list[int]:
     """Return the numbers of the checkpoints in a folder, ascending."""
     if not parent.is_dir():
         return []
-    return sorted(int(p.name) for p in parent.iterdir() if p.name.isdigit() and p.is_dir())
+    found = [p for p in parent.iterdir() if re.fullmatch("[0-9]{8}", p.name)]
+    return sorted(int(p.name) for p in found if p.is_dir() and not p.is_symlink())
 
 
 def _split(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
@@ -140,6 +157,23 @@ def _join(value: Any, arrays: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_join(item, arrays) for item in value]
     return value
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse archives whose arrays claim more bytes than the file has."""
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError(f"{path.name} unpacks to more than its size")
+        for member in members:
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = HEADERS.get(version)
+                if read is None:
+                    raise ValueError(f"{path.name}: {member.filename}: npy version {version}")
+                shape, _, dtype = read(file)
+                if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+                    raise ValueError(f"{path.name}: {member.filename} is not of the size it says")
 
 
 def _digest(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,8 +70,12 @@ class _Lane:
     def step(self, action: Any) -> tuple[bool, bool]:
         """Play one step; return whether the episode is over, and mastered."""
         self.observation, reward, terminated, truncated, info = self.env.step(action)
-        self.episode_return += float(reward)
         self.length += 1
+        if not (math.isfinite(reward) and np.all(np.isfinite(self.observation))):
+            raise ValueError(
+                f"task {self.index}, step {self.length}: reward or observation not finite"
+            )
+        self.episode_return += float(reward)
         return terminated or truncated, bool(info["is_success"])
 
 
@@ -87,13 +92,17 @@ def evaluate(act: Act, make_env: Callable[[], gym.Env[Any, Any]], test_set: Test
 
     Returns:
         The outcome of every task.
+
+    Raises:
+        ValueError: if the environment gives a reward or observation that is not finite.
     """
     n_tasks = len(test_set)
-    lanes = [_Lane(make_env()) for _ in range(min(MAX_LANES, n_tasks))]
+    lanes: list[_Lane] = []
     returns, lengths, success = [0.0] * n_tasks, [0] * n_tasks, [False] * n_tasks
     try:
-        for index, lane in enumerate(lanes):
-            lane.start(index, test_set)
+        for index in range(min(MAX_LANES, n_tasks)):
+            lanes.append(_Lane(make_env()))
+            lanes[index].start(index, test_set)
         waiting, playing = len(lanes), set(range(len(lanes)))
         while playing:
             actions = act(np.stack([lane.observation for lane in lanes]))

@@ -6,17 +6,12 @@ uninterrupted runs as well; a run resumed at a round's boundary therefore contin
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import json
 import platform
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,9 +21,10 @@ from teachenv.errors import UserError
 from teachenv.experiments import testsets
 from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_checkpoint
 from teachenv.experiments.config import RunConfig, describe_env
+from teachenv.experiments.drive import drive
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import check_parts, make_student, make_teacher
-from teachenv.experiments.store import RunFolder, read_run, read_status
+from teachenv.experiments.store import RunFolder, read_run
 from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
@@ -119,7 +115,7 @@ class RunLoop:
     def state_dict(self) -> State:
         """Return everything the future depends on; only at a round boundary."""
         return {
-            "config": self.config.hash,
+            "config": _fixed(self.config),
             "round": self.round,
             "offsets": self.folder.offsets(),
             "broker": self.broker.state_dict(),
@@ -128,12 +124,38 @@ class RunLoop:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Continue from a checkpoint: cuts the row files and loads every part."""
-        self.folder.cut(state["offsets"])
-        self.round = int(state["round"])
-        self.broker.load_state_dict(state["broker"])
-        self.teacher.load_state_dict(state["teacher"])
-        self.student.load_state_dict(state["student"])
+        """Continue from a checkpoint: loads every part and cuts the row files.
+
+        Raises:
+            UserError: if the checkpoint is of another configuration (only ``steps`` may differ)
+                or does not fit these parts; the row files are as before then.
+        """
+        try:
+            self._refuse_change(state["config"])
+            self.round = int(state["round"])
+            self.broker.load_state_dict(state["broker"])
+            self.teacher.load_state_dict(state["teacher"])
+            self.student.load_state_dict(state["student"])
+            self.folder.cut(state["offsets"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(
+                f"{self.folder.path}: the checkpoint does not fit: {error!r}"
+            ) from error
+
+    def _refuse_change(self, saved: dict[str, Any]) -> None:
+        mine = _fixed(self.config)
+        changed = [
+            f"{name}: {saved.get(name)!r} -> {value!r}"
+            for name, value in mine.items()
+            if saved.get(name) != value
+        ]
+        if changed:
+            raise UserError(
+                f"{self.folder.path}: config.json was changed since the checkpoint "
+                f"({'; '.join(changed)}); undo that, or start a new run"
+            )
 
     def _evaluation_due(self) -> bool:
         every = self.config.eval_every
@@ -171,7 +193,15 @@ def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
     check_parts(config, space)
     header = {"config": config.to_json(), **contract, "versions": _versions()}
     folder = RunFolder.create(out, header, test_sets)
-    _drive(folder, lambda: RunLoop(config, folder, watcher))
+
+    def load() -> RunLoop:
+        try:
+            return RunLoop(config, folder, watcher)
+        except UserError:
+            folder.discard()
+            raise
+
+    drive(folder, load)
 
 
 def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) -> list[str]:
@@ -186,26 +216,32 @@ def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) 
         Why newer checkpoints were skipped, if any were.
 
     Raises:
-        UserError: if the folder is not a run, is running, is finished, or would be shortened.
+        UserError: if the folder is not a run, is running, was changed, or would be shortened;
+            it is as before then.
         KeyboardInterrupt: after an interrupt, with the folder resumable.
     """
     folder = RunFolder.open(out)
     skipped: list[str] = []
 
     def load() -> RunLoop:
-        config = read_run(out).config
-        if steps is not None and steps != config.steps:
-            config = _extend(folder, config, steps)
+        written = read_run(out).config
+        config = written if steps is None else _longer(written, steps)
         loop = RunLoop(config, folder, watcher)
-        if numbers(out / "checkpoints"):
-            _, state, reasons = newest_checkpoint(out / "checkpoints")
-            skipped.extend(reasons)
-            loop.load_state_dict(state)
-        else:
-            folder.cut(dict.fromkeys(folder.offsets(), 0))
+        try:
+            if numbers(out / "checkpoints"):
+                _, state, reasons = newest_checkpoint(out / "checkpoints")
+                skipped.extend(reasons)
+                loop.load_state_dict(state)
+            else:
+                folder.cut(dict.fromkeys(folder.offsets(), 0))
+            if config != written:
+                folder.write_config(config)
+        except BaseException:
+            loop.student.close()
+            raise
         return loop
 
-    _drive(folder, load)
+    drive(folder, load)
     return skipped
 
 
@@ -223,64 +259,15 @@ def load_student(out: Path) -> Student:
     return student
 
 
-def _drive(folder: RunFolder, load: Any) -> None:
-    """Advance a loop to its end, keeping ``status.json`` true whatever happens."""
-    loop: RunLoop | None = None
-
-    def write(status: str, reason: str = "") -> None:
-        at = {"round": loop.round, "step": loop.broker.step} if loop else {"round": 0, "step": 0}
-        folder.write_json("status.json", {"status": status, "reason": reason, **at})
-
-    previous = read_status(folder.path)
-    try:
-        with _terminate_as_interrupt():
-            loop = load()
-            write("running")
-            while not loop.finished:
-                loop.advance()
-        write("finished")
-    except KeyboardInterrupt:
-        write("interrupted", "stopped by a signal")
-        raise
-    except UserError as error:
-        if loop is None:  # refused before anything ran: the folder keeps its status
-            folder.write_json("status.json", {**previous, "reason": str(error)})
-        else:
-            write("failed", str(error))
-        raise
-    except BaseException as error:
-        write("failed", f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        if loop is not None:
-            loop.student.close()
-        folder.close()
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _extend(folder: RunFolder, config: RunConfig, steps: int) -> RunConfig:
+def _longer(config: RunConfig, steps: int) -> RunConfig:
     if steps < config.steps:
         raise UserError(f"--steps {steps}: the run already has {config.steps}; it can only grow")
-    longer = dataclasses.replace(config, steps=steps)
-    header = json.loads((folder.path / "config.json").read_text())
-    folder.write_json("config.json", {**header, "config": longer.to_json()})
-    return longer
+    return RunConfig.from_json({**config.to_json(), "steps": steps})
+
+
+def _fixed(config: RunConfig) -> dict[str, Any]:
+    """Return the fields that no checkpoint may be resumed with changed: all but ``steps``."""
+    return {name: value for name, value in config.to_json().items() if name != "steps"}
 
 
 def _versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from teachenv.env import FIRST_TEST_LEVEL
+from teachenv.errors import UserError
 from teachenv.experiments import testsets
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.loop import load_student
@@ -38,6 +39,8 @@ def evaluate_run(
     Raises:
         UserError: for an unknown test set, a bad task, or a folder that is no run.
     """
+    if tasks and test_sets:
+        raise UserError("evaluate: give tasks or test sets, not both")
     run = read_run(folder)
     chosen = _chosen(run, test_sets, tasks)
     student = load_student(folder)
@@ -53,7 +56,8 @@ def evaluate_run(
                     yield f"  {run.task_space.to_dict(task)}: return {value:.1f}"
             if not video:
                 continue
-            shown = np.linspace(0, len(test_set) - 1, min(N_VIDEOS, len(test_set)))
+            n_shown = len(test_set) if tasks else min(N_VIDEOS, len(test_set))
+            shown = np.linspace(0, len(test_set) - 1, n_shown)
             for index in np.unique(shown.round().astype(int)):
                 path = folder / "videos" / f"{test_set.name}-{index:03d}.mp4"
                 record_video(

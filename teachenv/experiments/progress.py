@@ -65,6 +65,7 @@ class ProgressBar:
         now = time.monotonic()
         if self._first_step is None:
             self._first_step, self._began = broker.step, now
+            self._last = now
         if now - self._last < (0.5 if self._console.is_terminal else PLAIN_EVERY_S):
             return
         self._last = now
@@ -75,12 +76,13 @@ class ProgressBar:
                 self._task, completed=broker.step, mean=mean, mastered=self._mastered
             )
             return
-        speed = (broker.step - self._first_step) / max(now - self._began, 1e-9)
-        left = max(self._total - broker.step, 0) / max(speed, 1e-9)
+        speed = (broker.step - self._first_step) / (now - self._began)
+        left = f"{max(self._total - broker.step, 0) / speed:,.0f}" if speed else "?"
         self._console.print(
             f"{self._title}: {broker.step:,}/{self._total:,} steps, {speed:,.0f} steps/s, "
-            f"return {mean}, mastered {self._mastered}, {left:,.0f} s left",
+            f"return {mean}, mastered {self._mastered}, {left} s left",
             highlight=False,
+            soft_wrap=True,
         )
 
     def evaluated(self, row: dict[str, Any]) -> None:

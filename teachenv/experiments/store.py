@@ -19,17 +19,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from teachenv.errors import UserError
+from teachenv.experiments.checkpoint import MAX_JSON
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.testsets import TestSet
 from teachenv.space import TaskError, TaskSpace
 
 FORMAT = 1
+STATUSES = ("running", "finished", "failed", "interrupted")
 ROW_FILES = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "times.jsonl")
 
 
@@ -85,14 +88,14 @@ class RunFolder:
         Raises:
             StoreError: if the folder exists; nothing is overwritten.
         """
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(folder):
+            hint = f", or continue it with: teachenv resume {folder}" if is_run(folder) else ""
+            raise StoreError(f"{folder} exists; nothing is overwritten. Choose another --out{hint}")
         try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
-        except FileExistsError:
-            raise StoreError(
-                f"{folder} exists; nothing is overwritten. Choose another --out, or continue it "
-                f"with: teachenv resume {folder}"
-            ) from None
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
         run_folder = cls(folder, _take_lock(folder))
         sets = {test_set.name: test_set.to_json() for test_set in test_sets}
         run_folder.write_json("test_sets.json", sets)
@@ -117,6 +120,10 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self.path / name)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Replace the configuration in ``config.json``."""
+        self.write_json("config.json", {**_read_header(self.path), "config": config.to_json()})
 
     def append(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows to a row file and flush them to disk."""
@@ -144,6 +151,10 @@ class RunFolder:
             if sizes[name] > offsets[name]:
                 os.truncate(self.path / name, offsets[name])
 
+    def discard(self) -> None:
+        """Delete the folder; for a new one whose run was refused."""
+        shutil.rmtree(self.path)
+
     def close(self) -> None:
         """Give the lock back."""
         self._lock.close()
@@ -163,26 +174,37 @@ def read_run(folder: Path) -> Run:
         sets_rows = _read_json(folder / "test_sets.json")
         sets = {name: TestSet.from_json(name, row) for name, row in sets_rows.items()}
         contract = (float(low), float(high)), float(header["mastery"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        versions = dict(header["versions"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, UserError | TaskError):
             raise StoreError(f"{folder}: {error}") from None
         raise StoreError(f"{folder}: config.json is not a run's: {error!r}") from None
     episodes, evals, teacher, times = (read_rows(folder / name) for name in ROW_FILES)
     return Run(
-        folder, config, space, *contract, header["versions"], read_status(folder), sets,
+        folder, config, space, *contract, versions, read_status(folder), sets,
         episodes, evals, teacher, times,
     )  # fmt: skip
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """Return the row of ``status.json``; "interrupted" if it says running but nobody runs."""
+    """Return the row of ``status.json``; "interrupted" if it says running but nobody runs.
+
+    The row only informs: one that is missing or damaged counts as "interrupted" as well.
+    """
+    unknown = {"status": "interrupted", "reason": "never started", "round": 0, "step": 0}
     path = folder / "status.json"
     if not path.exists():
-        return {"status": "interrupted", "reason": "never started", "round": 0, "step": 0}
-    status: dict[str, Any] = _read_json(path)
-    if status.get("status") == "running" and _holder(folder) is None:
-        status = {**status, "status": "interrupted", "reason": "the process died"}
-    return status
+        return unknown
+    try:
+        status = _read_json(path)
+        whole = all(type(status[name]) is type(unknown[name]) for name in unknown)
+    except (StoreError, KeyError, TypeError):
+        whole = False
+    if not whole or status["status"] not in STATUSES:
+        return {**unknown, "reason": "status.json is damaged"}
+    if status["status"] == "running" and _holder(folder) is None:
+        return {**status, "status": "interrupted", "reason": "the process died"}
+    return dict(status)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -215,7 +237,15 @@ def _read_header(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder")
     if not is_run(folder):
-        raise StoreError(f"{folder}: not a run folder (no config.json), or one half made")
+        raise StoreError(
+            f"{folder}: not a run folder (no config.json). If a run was stopped while it made "
+            "the folder, nothing ran: delete it and start again"
+        )
+    foreign = [
+        p.name for p in folder.iterdir() if p.is_symlink() or not (p.is_file() or p.is_dir())
+    ]
+    if foreign:
+        raise StoreError(f"{folder}: {foreign} are links or devices; run folders hold plain files")
     header = _read_json(folder / "config.json")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else None
@@ -225,18 +255,26 @@ def _read_header(folder: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> Any:
     try:
+        if path.stat().st_size > MAX_JSON:
+            raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
         return json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, StoreError):
+            raise
         raise StoreError(f"{path}: not readable as JSON: {error}") from None
 
 
 def _take_lock(folder: Path) -> IO[str]:
     lock = (folder / "lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreError(f"{folder}: process {_holder(folder)} is running it") from None
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = _holder(folder)  # None: somebody merely looked, as _holder does
+            if holder is not None:
+                lock.close()
+                raise StoreError(f"{folder}: process {holder} is running it") from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
@@ -249,7 +287,7 @@ def _holder(folder: Path) -> str | None:
         with (folder / "lock").open("r") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 return lock.read() or "unknown"
     except OSError:
         pass

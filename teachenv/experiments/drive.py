@@ -1,0 +1,90 @@
+"""Driving a run to its end, whatever ends it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+from teachenv.broker import Broker
+from teachenv.errors import UserError
+from teachenv.experiments.store import RunFolder, read_status
+from teachenv.protocols import Student
+
+
+class Loop(Protocol):
+    """What is driven."""
+
+    round: int
+    broker: Broker
+    student: Student
+
+    @property
+    def finished(self) -> bool:
+        """Whether all is done."""
+
+    def advance(self) -> None:
+        """Play one round."""
+
+
+def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
+    """Advance a loop to its end, keeping ``status.json`` true whatever happens.
+
+    The status stays what it was when ``load`` is interrupted or refuses: nothing ran. SIGTERM
+    ends a run as Ctrl-C does.
+
+    Args:
+        folder: The open run folder; closed at the end.
+        load: Makes the loop, ready to advance.
+    """
+    loop: Loop | None = None
+    previous = read_status(folder.path)
+
+    def write(status: str, reason: str = "") -> None:
+        at = {"round": previous["round"], "step": previous["step"]}
+        if loop is not None:
+            at = {"round": loop.round, "step": loop.broker.step}
+        folder.write_json("status.json", {"status": status, "reason": reason, **at})
+
+    try:
+        with _terminate_as_interrupt():
+            loop = load()
+            loop.broker.advance(loop.broker.step)  # tells a progress bar where it starts
+            write("running")
+            while not loop.finished:
+                loop.advance()
+        write("finished")
+    except KeyboardInterrupt:
+        if loop is not None:
+            write("interrupted", "stopped by a signal")
+        raise
+    except BaseException as error:
+        if loop is not None or not isinstance(error, UserError):
+            write("failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        try:
+            if loop is not None:
+                loop.student.close()
+        finally:
+            folder.close()
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
