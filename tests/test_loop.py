@@ -151,7 +151,8 @@ def test_sigterm_ends_a_run_as_interrupted(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"process {process.pid} is running it"):
         loop.resume(folder)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    # a shell shows 130 for both; python -m dies of the signal if it came inside exec(text)
+    assert process.wait(60) in (130, -signal.SIGINT)
     assert read_status(folder)["status"] == "interrupted"
 
 
