@@ -3,39 +3,48 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BUILT := $(VENV)/.built
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test test-slow lint format lock clean
+.PHONY: help install native demo test test-slow lint format lock clean
 
 help:
 	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo-*)"
 	@echo "make test      install and run the tests"
 	@echo "make test-slow the slow tests"
 	@echo "make lint      install and run ruff and mypy"
+	@echo "make native    install and build the native engine, again where its C++ changed"
 
-install: $(INSTALLED)
+install native: $(BUILT)
 
 # torch goes first, by exact version: a looser request may pull in a build for another device.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 setuptools
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 cmake nanobind ninja \
+		scikit-build-core
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
 	touch $@
 
+# Without a C++ compiler the install above goes on without the engine, and so does all else.
+$(BUILT): $(INSTALLED) CMakeLists.txt $(wildcard teachenv/envs/bipedal/native/*)
+	@if test -f build/native/build.ninja; then $(BIN)/cmake --build build/native; \
+	else echo "no native engine: it needs GCC or Clang for C++20, then make clean install"; fi
+	touch $@
+
 # About three minutes on two cores; every demo gets a folder of its own.
-demo: $(INSTALLED)
+demo: $(BUILT)
 	$(BIN)/teachenv run --env teachenv/StumpTracks-v0 --teacher alp-gmm --student sb3-ppo \
 		--steps 700000 --round-steps 100000 --seed 1 --out $(DEMO)
 	$(BIN)/teachenv plot $(DEMO) --animate gif
 	$(BIN)/teachenv evaluate $(DEMO) --video --task stump_height=0.2,stump_spacing=4
 	@echo "look into $(DEMO)/plots and $(DEMO)/videos"
 
-test: $(INSTALLED)
+test: $(BUILT)
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-test-slow: $(INSTALLED)
+test-slow: $(BUILT)
 	$(BIN)/python -m pytest -m slow -n 2
 
 lint: $(INSTALLED)
@@ -55,4 +64,4 @@ lock:
 	mv constraints.tmp constraints.txt
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build teachenv/envs/bipedal/*.so

@@ -18,6 +18,8 @@ __all__ = ["STUDENTS", "hyper_parameters", "make"]
 STUDENTS: dict[str, str] = {
     "sb3-ppo": "students.sb3_ppo:Sb3Ppo",
     "sb3-sac": "students.sb3_sac:Sb3Sac",
+    "sbx-ppo": "students.sbx_ppo:SbxPpo",
+    "sbx-sac": "students.sbx_sac:SbxSac",
     "rllib-ppo": "students.rllib:RllibPpo",
 }
 """Student id to ``"module:Class"``."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
+from students.vector_lanes import VectorLanes
+from teachenv.env import MakeEnv
 from teachenv.errors import UserError
-from teachenv.protocols import TrialSource
+from teachenv.protocols import Trial, TrialSource
 from teachenv.seeding import derive_int
 from teachenv.wrap import CurriculumWrapper
 
@@ -20,16 +23,23 @@ class Lanes(DummyVecEnv):
     """``n`` environments stepped in turn in this process, each playing its own trials.
 
     As Stable-Baselines3's ``DummyVecEnv`` without its deep copy of every info (the environments
-    return a new one each step). Every info names the :class:`Trial` it belongs to as ``played``.
+    return a new one each step).
 
     Args:
         make_env: Makes one environment with a task space.
         source: Where trials come from.
         n: Number of lanes.
 
+    Attributes:
+        played: The trial that the last step of each lane belonged to; replaced, never written.
+        trained: bool of shape ``(n,)``: which of them are for training; replaced likewise.
+
     Raises:
         UserError: if the environments' observations are not a ``Box``.
     """
+
+    played: Sequence[Trial]
+    trained: NDArray[np.bool_]
 
     def __init__(
         self, make_env: Callable[[], gym.Env[Any, Any]], source: TrialSource, n: int
@@ -46,13 +56,13 @@ class Lanes(DummyVecEnv):
         """Step every lane; a finished one starts its next trial at once."""
         infos: list[dict[str, Any]] = []
         observations = self.buf_obs[None]  # type: ignore[index]  # the one key of a Box
+        self.played = [cast(Trial, lane.trial) for lane in self.lanes]
+        self.trained = np.array([trial.train for trial in self.played])
         for i, (lane, action) in enumerate(zip(self.lanes, self.actions, strict=True)):
-            played = lane.trial
             observation, reward, terminated, truncated, info = lane.step(action)
             done = terminated or truncated
-            info["played"] = played
-            info["TimeLimit.truncated"] = truncated and not terminated
             if done:
+                info["TimeLimit.truncated"] = truncated and not terminated
                 info["terminal_observation"] = np.array(observation)
                 observation, self.reset_infos[i] = lane.reset()
             observations[i] = observation
@@ -69,3 +79,30 @@ class Lanes(DummyVecEnv):
         """Give up the trials being played."""
         for lane in self.lanes:
             lane.abandon()
+
+
+def make_lanes(
+    make_env: Callable[[], gym.Env[Any, Any]],
+    source: TrialSource,
+    n: int | None,
+    *,
+    native: int,
+    plain: int,
+) -> Lanes | VectorLanes:
+    """Make the lanes of a student: one native vector environment where there is one.
+
+    Args:
+        make_env: Makes one environment; a :class:`teachenv.env.MakeEnv` may make many in one.
+        source: Where trials come from.
+        n: Number of lanes; ``None`` for the one that suits their kind.
+        native: Number of lanes of a vector environment.
+        plain: Number of lanes of single environments.
+
+    Raises:
+        UserError: if observations are not a ``Box``.
+    """
+    if isinstance(make_env, MakeEnv):
+        vector = make_env.vector(n or native)
+        if vector is not None:
+            return VectorLanes(vector, source)
+    return Lanes(make_env, source, n or plain)

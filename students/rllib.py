@@ -25,12 +25,15 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
 from ray.rllib.utils.spaces.space_utils import unsquash_action
 
+from students.hyper import NATIVE, PLAIN
 from students.rllib_learner import TrialPpoLearner
 from students.rllib_runners import (
     Lane,
+    NativeLanes,
     abandon,
     autoreset_mode,
     broker_host,
+    comes_as_vector,
     global_seed,
     read_spaces,
     restart,
@@ -66,7 +69,10 @@ class RllibPpo:
         broker: Where the environments get their trials.
         seed: Fixes the initial parameters.
         num_env_runners: Processes that step environments; 0 steps them in this one.
-        envs_per_runner: Environments of each runner (of this process, if there are none).
+        envs_per_runner: Environments of each runner (of this process, if there are none). This
+            and the next three are by default those of :data:`students.hyper.NATIVE` where the
+            environments are one native vector (:meth:`teachenv.env.MakeEnv.vector`), otherwise
+            of :data:`students.hyper.PLAIN`.
         n_steps: Steps of each environment per iteration.
         batch_size: Steps per gradient step.
         n_epochs: Passes over each iteration's steps.
@@ -101,10 +107,10 @@ class RllibPpo:
         *,
         seed: int = 0,
         num_env_runners: int = 0,
-        envs_per_runner: int = 16,
-        n_steps: int = 256,
-        batch_size: int = 256,
-        n_epochs: int = 10,
+        envs_per_runner: int | None = None,
+        n_steps: int | None = None,
+        batch_size: int | None = None,
+        n_epochs: int | None = None,
         learning_rate: float = 3e-4,
         gamma: float = 0.999,
         gae_lambda: float = 0.95,
@@ -120,12 +126,17 @@ class RllibPpo:
         threads: int = 1,
         sample_timeout_s: float = 180.0,
     ) -> None:
+        native = comes_as_vector(make_env)
+        usual = (NATIVE if native else PLAIN).but(
+            n_envs=envs_per_runner, n_steps=n_steps, batch_size=batch_size, n_epochs=n_epochs
+        )
         settings = PpoSettings(
+            native=native,
             num_env_runners=num_env_runners,
-            envs_per_runner=envs_per_runner,
-            n_steps=n_steps,
-            batch_size=batch_size,
-            n_epochs=n_epochs,
+            envs_per_runner=usual.n_envs,
+            n_steps=usual.n_steps,
+            batch_size=usual.batch_size,
+            n_epochs=usual.n_epochs,
             learning_rate=learning_rate,
             gamma=gamma,
             gae_lambda=gae_lambda,
@@ -231,7 +242,7 @@ class RllibPpo:
         self, settings: PpoSettings, make_env: MakeEnv, source: BrokerClient, seed: int
     ) -> Algorithm:
         config = settings.config().environment(
-            Lane,
+            NativeLanes if settings.native else Lane,
             env_config={"make_env": make_env, "source": source},
             observation_space=self._observation_space,
             action_space=self._action_space,

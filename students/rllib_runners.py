@@ -14,8 +14,11 @@ import gymnasium as gym
 import numpy as np
 import ray
 import torch
+from numpy.typing import NDArray
 
+from teachenv.env import MakeEnv
 from teachenv.seeding import derive_int
+from teachenv.vector import CurriculumVector, Infos
 from teachenv.wrap import CurriculumWrapper
 
 
@@ -28,6 +31,55 @@ class Lane(CurriculumWrapper):
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         super().__init__(context["make_env"](), context["source"], uuid.uuid4().hex)
+
+
+class NativeLanes(CurriculumVector):
+    """What a runner steps where environments come as one vector: its lanes play trials.
+
+    RLlib makes a dictionary of Python values for every lane and step of the infos; they are cut
+    down to what ``students.rllib_learner`` reads.
+
+    Args:
+        context: RLlib's environment settings, with ``make_env``, ``source`` and ``num_envs``.
+
+    Raises:
+        RuntimeError: if this process has no vector implementation of the environment.
+    """
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        vector = context["make_env"].vector(context["num_envs"])
+        if vector is None:
+            raise RuntimeError(
+                f"rllib-ppo: {context['make_env']} is native in the student's process, but not "
+                "in this one: install teachenv here with its native engine"
+            )
+        super().__init__(vector, context["source"], uuid.uuid4().hex)
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """See :meth:`CurriculumVector.reset`."""
+        observations, infos = super().reset(seed=seed, options=options)
+        return observations, _learner_infos(infos, np.zeros(self.num_envs, np.bool_))
+
+    def step(self, actions: Any) -> Any:
+        """See :meth:`CurriculumVector.step`."""
+        observations, rewards, terminated, truncated, infos = super().step(actions)
+        infos = _learner_infos(infos, terminated | truncated)
+        return observations, rewards, terminated, truncated, infos
+
+
+def _learner_infos(infos: Infos, ended: NDArray[np.bool_]) -> Infos:
+    always, at_the_end = ("trial", "train"), ("outcome", "failed", "task", "level_seed")
+    kept = {name: infos[name] for name in (*always, *at_the_end) if name in infos}
+    masks = {f"_{name}": infos[f"_{name}"] & (ended | (name in always)) for name in kept}
+    return kept | masks
+
+
+def comes_as_vector(make_env: Callable[[], gym.Env[Any, Any]]) -> bool:
+    """Return whether :class:`NativeLanes` can be made of it."""
+    vector = make_env.vector(1) if isinstance(make_env, MakeEnv) else None
+    if vector is not None:
+        vector.close()
+    return vector is not None
 
 
 def read_spaces(
@@ -64,7 +116,11 @@ def restart(runner: Any, seed: int) -> None:
 
 def abandon(runner: Any) -> None:
     """Give up the trials a runner plays."""
-    for env in runner.env.unwrapped.envs:
+    lanes = runner.env.env  # what we made; around it is RLlib's conversion of infos
+    if isinstance(lanes, NativeLanes):
+        lanes.abandon()
+        return
+    for env in lanes.envs:
         env.get_wrapper_attr("abandon")()
 
 

@@ -15,8 +15,13 @@ from teachenv.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class PpoSettings:
-    """Hyper-parameters; see :class:`students.rllib.RllibPpo`."""
+    """Hyper-parameters; see :class:`students.rllib.RllibPpo`.
 
+    Attributes:
+        native: Whether the environments of a runner are one native vector environment.
+    """
+
+    native: bool
     num_env_runners: int
     envs_per_runner: int
     n_steps: int
@@ -104,6 +109,7 @@ class PpoSettings:
             .env_runners(
                 num_env_runners=self.num_env_runners,
                 num_envs_per_env_runner=self.envs_per_runner,
+                gym_env_vectorize_mode="vector_entry_point" if self.native else "sync",
                 rollout_fragment_length=self.n_steps,
                 sample_timeout_s=self.sample_timeout_s,
                 merge_env_runner_states=False,  # the module holds all state

@@ -1,4 +1,4 @@
-"""What the students of Stable-Baselines3 share; PPO and SAC are in their own modules.
+"""What students with the interface of Stable-Baselines3 share, whatever computes their updates.
 
 Every ``learn`` reseeds everything and starts fresh episodes, so what is saved is only what
 outlives it: parameters, optimizers, normalisation statistics, replay buffer and counters.
@@ -6,38 +6,40 @@ outlives it: parameters, optimizers, normalisation statistics, replay buffer and
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
 from students.lanes import Lanes
-from students.tensors import (
-    load_optimizer,
-    optimizer_to_state,
-    tensors_from_state,
-    tensors_to_state,
-)
+from students.vector_lanes import VectorLanes
 from teachenv.broker import Broker
 from teachenv.protocols import State
 from teachenv.seeding import derive_int
 
 
 class Sb3Student:
-    """What PPO and SAC share; subclasses build the model and name its optimizers."""
+    """Carries seeds, counters and state between the run loop and a model of this interface.
 
+    ``PpoStudent`` and ``SacStudent`` build the model; ``TorchStudent`` and ``JaxStudent`` know
+    where it keeps its parameters. A student combines one of each.
+    """
+
+    name: ClassVar[str]
+    """The student's id, for messages."""
     provides: frozenset[str] = frozenset()
 
     _model: BaseAlgorithm
+    _lanes: Lanes | VectorLanes
 
-    def __init__(self, broker: Broker, lanes: Lanes, threads: int) -> None:
+    def __init__(self, broker: Broker, threads: int) -> None:
         self._broker = broker
-        self._lanes = lanes
         self._threads = threads
-        torch.set_num_threads(threads)  # before the weights are drawn: their bits depend on it
 
     def learn(self, n_steps: int, *, seed: int) -> int:
         """Train for at least ``n_steps`` steps; see :class:`teachenv.protocols.Student`.
@@ -51,18 +53,18 @@ class Sb3Student:
         if n_steps < 1:
             raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")
         model = self._model
-        torch.set_num_threads(self._threads)
-        model.set_random_seed(derive_int(seed, "student"))
-        self._lanes.restart_from(seed)
-        model._last_obs = None  # makes the model reset its environments
         before = model.num_timesteps
         try:
-            model.learn(
-                n_steps,
-                callback=self._callback(self._broker.step - before),
-                log_interval=None,  # type: ignore[arg-type]
-                reset_num_timesteps=False,
-            )
+            with self._computing():
+                self._reseed(derive_int(seed, "student"))
+                self._lanes.restart_from(seed)
+                model._last_obs = None  # makes the model reset its environments
+                model.learn(
+                    n_steps,
+                    callback=self._callback(self._broker.step - before),
+                    log_interval=None,  # type: ignore[arg-type]
+                    reset_num_timesteps=False,
+                )
         finally:
             self._lanes.abandon()
         return model.num_timesteps - before
@@ -77,13 +79,13 @@ class Sb3Student:
         shape = self._lanes.observation_space.shape
         if batch.ndim == 0 or batch.shape[1:] != shape:
             raise ValueError(f"act: expected observations (n, *{shape}), got shape {batch.shape}")
-        return self._model.policy.predict(self._normalized(batch), deterministic=True)[0]
+        with self._computing():
+            return self._model.policy.predict(self._normalized(batch), deterministic=True)[0]
 
     def state_dict(self) -> State:
         """Return everything the future depends on, as JSON values and arrays."""
         return {
-            "policy": tensors_to_state(self._model.policy.state_dict()),
-            "optimizers": {n: optimizer_to_state(o) for n, o in self._optimizers().items()},
+            **self._networks(),
             "counters": {
                 "num_timesteps": self._model.num_timesteps,
                 "n_updates": self._model._n_updates,
@@ -99,9 +101,8 @@ class Sb3Student:
             RuntimeError: if the parameters are those of another network.
         """
         counters = state["counters"]
-        self._model.policy.load_state_dict(tensors_from_state(state["policy"]))
-        for name, optimizer in self._optimizers().items():
-            load_optimizer(optimizer, state["optimizers"][name])
+        with self._computing():
+            self._load_networks(state)
         self._model.num_timesteps = int(counters["num_timesteps"])
         self._model._n_updates = int(counters["n_updates"])
         self._model._episode_num = int(counters["episodes"])
@@ -110,13 +111,32 @@ class Sb3Student:
         """Close the environments."""
         self._lanes.close()
 
+    def _take(self, model: Any) -> None:
+        """Take the model the student is to train."""
+        model.set_logger(Logger(folder=None, output_formats=[]))
+        self._model = model
+
     def _normalized(self, observations: NDArray[Any]) -> NDArray[Any]:
         return observations
 
     def _callback(self, offset: int) -> BaseCallback:
         return Advance(self._broker, offset)
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    # -- the library that computes ---------------------------------------------------------
+
+    def _computing(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the student's devices and threads are used."""
+        torch.set_num_threads(self._threads)
+        return contextlib.nullcontext()
+
+    def _reseed(self, seed: int) -> None:
+        self._model.set_random_seed(seed)
+
+    def _networks(self) -> State:
+        """Return ``policy`` (parameters) and ``optimizers``."""
+        raise NotImplementedError
+
+    def _load_networks(self, state: State) -> None:
         raise NotImplementedError
 
 

@@ -4,9 +4,11 @@ from teachenv.env import TaskEnv
 from teachenv.envs import register_all
 from teachenv.protocols import Outcome, Trial
 from teachenv.space import Dim, Task, TaskError, TaskSpace
+from teachenv.vector import CurriculumVector
 from teachenv.wrap import CurriculumWrapper, Parameterize
 
 __all__ = [
+    "CurriculumVector",
     "CurriculumWrapper",
     "Dim",
     "Outcome",

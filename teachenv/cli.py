@@ -165,12 +165,14 @@ def check(
         typer.Argument(metavar="[ID]...", help="Environment or teacher ids. Default: all of ours."),
     ] = None,
 ) -> None:
-    """Check environments and teachers against their contracts."""
+    """Check environments (and their speed here) and teachers against their contracts."""
     from teachenv.experiments import catalogue
 
     errors = 0
-    for name, findings in catalogue.check(names):
+    for name, findings, speed in catalogue.check(names):
         _say(f"{name}: {'' if findings else 'ok'}".rstrip())
+        if speed:
+            _say(f"  {speed}")
         for finding in findings:
             _say(f"  {finding.severity} {finding.code}: {finding.message}")
             errors += finding.severity == "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -106,6 +107,8 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
 
     _level: Level | None = None
     _episode_return: float = 0.0
+    _episode: int = -1
+    """How many episodes have begun since the last seed, the current one not counted."""
 
     @property
     def task(self) -> Task:
@@ -139,6 +142,7 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
         task, level_seed = read_level(self.task_space, options, self.task, self.reset_options)
         self._check_options(options or {})
         super().reset(seed=seed)
+        self._episode = 0 if seed is not None else self._episode + 1
         if level_seed is None:
             level_seed = self._draw_level_seed(seed)
         self._level = Level(task, level_seed)
@@ -193,6 +197,31 @@ class MakeEnv:
         import teachenv  # noqa: F401  (registers the ids, also in worker processes)
 
         return gym.make(self.env_id, disable_env_checker=True, **self.kwargs)
+
+    def vector(self, num_envs: int) -> gym.vector.VectorEnv[Any, Any, Any] | None:
+        """Make many environments in one, where they have an implementation of their own.
+
+        Args:
+            num_envs: How many.
+
+        Returns:
+            A vector environment for :class:`teachenv.vector.CurriculumVector`; ``None`` if there
+            is none: it would step single environments in turn, or cannot be told what each of
+            its lanes plays.
+        """
+        import teachenv  # noqa: F401  (registers the ids, also in worker processes)
+
+        module, _, name = self.env_id.rpartition(":")
+        if module:
+            importlib.import_module(module)
+        spec = gym.registry.get(name)
+        if spec is None or spec.vector_entry_point is None:
+            return None
+        vector = gym.make_vec(self.env_id, num_envs, **self.kwargs)
+        if not hasattr(vector.unwrapped, "set_next"):
+            vector.close()
+            return None
+        return vector
 
 
 def task_contract(env: gym.Env[Any, Any]) -> tuple[TaskSpace, tuple[float, float], float]:

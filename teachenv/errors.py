@@ -25,6 +25,18 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}; known: {', '.join(shown) or 'none'}{hint}"
 
 
+def one_of(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return ``name`` if it is known.
+
+    Raises:
+        UserError: naming the known ones.
+    """
+    known = list(known)
+    if name not in known:
+        raise UserError(unknown(kind, str(name), known))
+    return name
+
+
 def refuse_unknown(kind: str, names: Iterable[str], known: Mapping[str, Any]) -> None:
     """Refuse names that are not among ``known`` (name -> default), all at once.
 

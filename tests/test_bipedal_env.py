@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import warnings
 import weakref
 
 import gymnasium as gym
@@ -12,14 +13,22 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from teachenv import TaskError
+from teachenv.envs.bipedal import engine
 from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X, Terrain
+from teachenv.errors import UserError
 
 FLAT = Terrain(np.array([(0.0, 10 / 3), (100.0, 10 / 3)]))
 IDS = ["teachenv/Walker-v0", "teachenv/StumpTracks-v0"]
+NO_ENGINE = engine.native_module()[1]
+BACKENDS = [
+    "reference",
+    pytest.param("native", marks=pytest.mark.skipif(bool(NO_ENGINE), reason=NO_ENGINE)),
+]
+both_backends = pytest.mark.parametrize("backend", BACKENDS)
 
 
-def make(name="StumpTracks-v0", **kwargs):
-    return gym.make(f"teachenv/{name}", **kwargs).unwrapped
+def make(name="StumpTracks-v0", backend="reference", **kwargs):
+    return gym.make(f"teachenv/{name}", backend=backend, **kwargs).unwrapped
 
 
 def actions(n, seed=0):
@@ -40,14 +49,15 @@ def rollout(env, n=150, seed=0, **reset):
 
 
 def teleport(env, dx, dy=0.0):
-    for part in env._simulation.parts:
+    for part in env._physics.simulation.parts:
         part.position = (part.position.x + dx, part.position.y + dy)
 
 
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.filterwarnings("ignore:.*not within the observation space")
-def test_gymnasiums_checker_passes(env_id):
-    check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
+@both_backends
+def test_gymnasiums_checker_passes(env_id, backend):
+    check_env(gym.make(env_id, backend=backend, render_mode="rgb_array").unwrapped)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -61,18 +71,20 @@ def test_spaces_and_time_limit(env_id):
     assert env.observation_space == stock
 
 
-def test_time_limit_truncates_and_does_not_terminate():
-    env = gym.make("teachenv/StumpTracks-v0", max_episode_steps=5)
+@both_backends
+def test_time_limit_truncates_and_does_not_terminate(backend):
+    env = gym.make("teachenv/StumpTracks-v0", backend=backend, max_episode_steps=5)
     env.reset(seed=0)
     ends = [env.step(np.zeros(4, np.float32))[2:4] for _ in range(5)]
     assert ends == [(False, False)] * 4 + [(False, True)]
 
 
-def test_level_seed_fixes_the_episode_whatever_was_played_before():
+@both_backends
+def test_level_seed_fixes_the_episode_whatever_was_played_before(backend):
     task = {"stump_height": 1.2, "stump_spacing": 1.0}
     options = {"task": task, "level_seed": 77}
-    reference = rollout(make(), options=options, seed=3)
-    env = make()
+    reference = rollout(make(backend=backend), options=options, seed=3)
+    env = make(backend=backend)
     for i in range(12):
         rollout(env, n=20 + 7 * i, seed=i, options={"task": {"stump_spacing": 0.5 * i}})
         if i % 4 == 3:
@@ -80,26 +92,31 @@ def test_level_seed_fixes_the_episode_whatever_was_played_before():
 
 
 @pytest.mark.parametrize("hardcore", [False, True])
-def test_stock_walker_is_reproducible_after_many_resets(hardcore):
-    env = make("Walker-v0", hardcore=hardcore)
-    fresh = rollout(make("Walker-v0", hardcore=hardcore), options={"level_seed": 5})[0]
+@both_backends
+def test_stock_walker_is_reproducible_after_many_resets(hardcore, backend):
+    env = make("Walker-v0", backend, hardcore=hardcore)
+    fresh = rollout(make("Walker-v0", backend, hardcore=hardcore), options={"level_seed": 5})[0]
     for _ in range(12):
         assert rollout(env, options={"level_seed": 5})[0] == fresh
 
 
-def test_level_can_be_rebuilt_from_info():
-    env = make()
+@both_backends
+def test_level_can_be_rebuilt_from_info(backend):
+    env = make(backend=backend)
     observation, info = env.reset(seed=11, options={"task": [2.0, 3.0]})
-    again, _ = make().reset(
+    again, _ = make(backend=backend).reset(
         options={"task": info["task"], "level_seed": info["level_seed"]},
     )
     assert observation.tobytes() == again.tobytes()
-    other, _ = make().reset(options={"task": info["task"], "level_seed": info["level_seed"] + 1})
+    other, _ = make(backend=backend).reset(
+        options={"task": info["task"], "level_seed": info["level_seed"] + 1}
+    )
     assert observation.tobytes() != other.tobytes()
 
 
-def test_seeded_walker_plays_its_seed_and_unseeded_resets_go_on():
-    env = make("Walker-v0")
+@both_backends
+def test_seeded_walker_plays_its_seed_and_unseeded_resets_go_on(backend):
+    env = make("Walker-v0", backend)
     assert env.reset(seed=9)[1]["level_seed"] == 9
     seeds = [env.reset()[1]["level_seed"] for _ in range(5)]
     assert len({9, *seeds}) == 6
@@ -108,10 +125,11 @@ def test_seeded_walker_plays_its_seed_and_unseeded_resets_go_on():
     assert env.reset(seed=2**60)[1]["level_seed"] < 2**53
 
 
-def test_interleaved_environments_do_not_influence_each_other():
+@both_backends
+def test_interleaved_environments_do_not_influence_each_other(backend):
     options = {"task": [1.0, 1.0], "level_seed": 4}
-    alone = rollout(make(), options=options)[0]
-    env, other = make(), make("Walker-v0", hardcore=True)
+    alone = rollout(make(backend=backend), options=options)[0]
+    env, other = make(backend=backend), make("Walker-v0", backend, hardcore=True)
     trail = [env.reset(options=options)[0].tobytes()]
     other.reset(seed=0)
     for action in actions(len(alone) - 1):
@@ -124,9 +142,9 @@ def test_interleaved_environments_do_not_influence_each_other():
 def test_walker_course_follows_the_task():
     env = make("Walker-v0", hardcore=True)
     assert env.reset(seed=0)[1]["task"].tolist() == [1.0]
-    assert env._simulation.terrain.polygons
+    assert env._physics.simulation.terrain.polygons
     env.reset(seed=0, options={"task": {"course": "easy"}})
-    assert not env._simulation.terrain.polygons
+    assert not env._physics.simulation.terrain.polygons
     assert make("Walker-v0").task_space.default.tolist() == [0.0]
 
 
@@ -134,7 +152,7 @@ def test_stump_task_shapes_the_track():
     env = make()
     assert env.task.tolist() == [0.0, 6.0]
     env.reset(seed=0, options={"task": {"stump_height": 2.0, "stump_spacing": 1.0}})
-    tall = env._simulation.terrain.polygons
+    tall = env._physics.simulation.terrain.polygons
     assert len(tall) == 58
     assert max(p[:, 1].max() for p in tall) > 10 / 3 + 1.5 * 14 / 30
 
@@ -142,7 +160,7 @@ def test_stump_task_shapes_the_track():
 def test_refused_options_leave_the_episode_alone():
     env = make()
     env.reset(seed=0, options={"task": [1.0, 2.0]})
-    before = env._simulation
+    before = env._physics.simulation
     for options in (
         {"task": [4.0, 2.0]},
         {"terrain": "flat"},
@@ -152,7 +170,7 @@ def test_refused_options_leave_the_episode_alone():
     ):
         with pytest.raises(TaskError):
             env.reset(options=options)
-        assert env._simulation is before
+        assert env._physics.simulation is before
         assert env.task.tolist() == [1.0, 2.0]
 
 
@@ -160,17 +178,19 @@ def test_hand_made_terrain_is_played_for_one_episode():
     env = make()
     wall = np.array([(9.0, 3.0), (9.5, 3.0), (9.5, 9.0), (9.0, 9.0)])
     env.reset(seed=0, options={"terrain": Terrain(FLAT.ground, (wall,))})
-    assert len(env._simulation.terrain.polygons) == 1
+    assert len(env._physics.simulation.terrain.polygons) == 1
     lidar = env.step(np.zeros(4, np.float32))[0][-10:]
-    assert lidar[9] == pytest.approx((9.0 - env._simulation.x) / np.sin(1.35) / 5.3333, abs=1e-4)
+    assert lidar[9] == pytest.approx(
+        (9.0 - env._physics.simulation.x) / np.sin(1.35) / 5.3333, abs=1e-4
+    )
     env.reset()
-    assert len(env._simulation.terrain.polygons) == 13
+    assert len(env._physics.simulation.terrain.polygons) == 13
 
 
 def test_falling_replaces_the_reward_and_terminates():
     env = make()
     env.reset(seed=0, options={"terrain": FLAT})
-    env._simulation.parts[0].angle = 3.0
+    env._physics.simulation.parts[0].angle = 3.0
     for _ in range(100):
         _, reward, terminated, truncated, info = env.step(np.ones(4, np.float32))
         if terminated:
@@ -192,11 +212,11 @@ def test_leaving_to_the_left_counts_as_falling():
 def test_crossing_the_finish_line_terminates_with_the_ordinary_reward():
     env = make()
     env.reset(seed=0, options={"terrain": FLAT})
-    before = env._simulation.x
+    before = env._physics.simulation.x
     teleport(env, FINISH_X - SPAWN_X + 0.1)
     _, reward, terminated, _, info = env.step(np.zeros(4, np.float32))
     assert terminated
-    assert reward == pytest.approx(130 / 30 * (env._simulation.x - before), abs=0.5)
+    assert reward == pytest.approx(130 / 30 * (env._physics.simulation.x - before), abs=0.5)
     assert info["progress"] == 1.0
     assert info["is_success"]
 
@@ -205,17 +225,21 @@ def test_reward_is_progress_less_tilt_less_effort():
     env = make()
     env.reset(seed=0, options={"terrain": FLAT})
     for action in actions(30):
-        x, angle = env._simulation.x, env._simulation.angle
+        x, angle = env._physics.simulation.x, env._physics.simulation.angle
         reward = env.step(action)[1]
-        moved, tilted = env._simulation.x - x, abs(env._simulation.angle) - abs(angle)
+        moved, tilted = (
+            env._physics.simulation.x - x,
+            abs(env._physics.simulation.angle) - abs(angle),
+        )
         effort = float(np.abs(action).sum())
         assert reward == pytest.approx(130 / 30 * moved - 5 * tilted - 0.028 * effort, abs=1e-6)
 
 
-def test_large_actions_count_as_one():
+@both_backends
+def test_large_actions_count_as_one(backend):
     ends = []
     for scale in (1.0, 50.0):
-        env = make()
+        env = make(backend=backend)
         env.reset(seed=0, options={"terrain": FLAT})
         observation, reward, *_ = env.step(np.array([scale, -scale, scale, -scale], np.float32))
         ends.append((observation.tobytes(), reward))
@@ -228,36 +252,65 @@ def test_large_actions_count_as_one():
 def test_bad_actions_are_refused_before_the_physics_moves(action):
     env = make()
     env.reset(seed=0)
-    x = env._simulation.parts[0].position.x
+    x = env._physics.simulation.parts[0].position.x
     with pytest.raises(ValueError, match="action: expected"):
         env.step(action)
-    assert env._simulation.parts[0].position.x == x
+    assert env._physics.simulation.parts[0].position.x == x
 
 
-def test_step_before_reset_says_so():
+@both_backends
+def test_step_before_reset_says_so(backend):
     with pytest.raises(ResetNeeded):
-        make().step(np.zeros(4, np.float32))
+        make(backend=backend).step(np.zeros(4, np.float32))
 
 
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"backend": "nativ"}, "backend.*known: auto, reference"),
+        ({"backend": "nativ"}, "backend.*known: auto, native, reference"),
         ({"backend": "referense"}, "did you mean 'reference'"),
         ({"body": "defualt"}, "body.*did you mean 'default'"),
         ({"render_mode": "rgb"}, "render_mode"),
     ],
 )
 def test_unknown_names_list_the_known_ones(kwargs, message):
-    from teachenv.envs.bipedal.reference import StumpTracks
+    from teachenv.envs.bipedal.walkers import StumpTracks
 
     with pytest.raises(ValueError, match=message):
         StumpTracks(**kwargs)
 
 
+@pytest.fixture
+def no_engine(monkeypatch):
+    monkeypatch.setattr(engine, "native_module", lambda: (None, "not built here"))
+    engine._warn_once.cache_clear()
+    yield
+    engine._warn_once.cache_clear()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_without_the_engine_auto_falls_back_with_one_warning():
+    with pytest.warns(UserWarning, match=r"not built here.*pip install"):
+        assert make(backend="auto").backend == "reference"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert make(backend="auto").backend == "reference"
+        batch = gym.make_vec("teachenv/StumpTracks-v0", num_envs=2, num_threads=2)
+    assert isinstance(batch, gym.vector.SyncVectorEnv)
+    assert batch.envs[0].unwrapped.backend == "reference"
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_without_the_engine_asking_for_it_says_how_to_build_it():
+    for ask in (gym.make, gym.make_vec):
+        with pytest.raises(UserError, match="pip install"):
+            ask("teachenv/StumpTracks-v0", backend="native")
+
+
 @pytest.mark.parametrize("name", ["Walker-v0", "StumpTracks-v0"])
-def test_pickled_copy_plays_the_same_episodes(name):
-    env = make(name, **({"hardcore": True} if name == "Walker-v0" else {}))
+@both_backends
+def test_pickled_copy_plays_the_same_episodes(name, backend):
+    env = make(name, backend, **({"hardcore": True} if name == "Walker-v0" else {}))
     env.reset(seed=1)
     copy = pickle.loads(pickle.dumps(env))  # noqa: S301
     assert copy.task_space.default.tolist() == env.task_space.default.tolist()
@@ -269,14 +322,15 @@ def test_pickled_copy_plays_the_same_episodes(name):
 def test_a_reset_frees_the_world_before():
     env = make()
     env.reset(seed=0)
-    world = weakref.ref(env._simulation.world)
+    world = weakref.ref(env._physics.simulation.world)
     env.reset(seed=1)
     gc.collect()
     assert world() is None
 
 
-def test_episodes_leave_no_memory_behind():
-    env, process = make(), psutil.Process()
+@both_backends
+def test_episodes_leave_no_memory_behind(backend):
+    env, process = make(backend=backend), psutil.Process()
 
     def play(n):
         for i in range(n):
@@ -291,8 +345,9 @@ def test_episodes_leave_no_memory_behind():
     assert play(1500) - before < 2**20  # the bindings lose 1.9 kB per episode if let
 
 
-def test_pictures_show_the_level():
-    env = make(render_mode="rgb_array")
+@both_backends
+def test_pictures_show_the_level(backend):
+    env = make(backend=backend, render_mode="rgb_array")
     pictures = []
     for task in ([0.0, 6.0], [3.0, 0.5]):
         env.reset(seed=0, options={"task": task})
@@ -305,9 +360,10 @@ def test_pictures_show_the_level():
     env.close()
 
 
-def test_human_window_opens_and_closes(monkeypatch):
+@both_backends
+def test_human_window_opens_and_closes(monkeypatch, backend):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = make(render_mode="human")
+    env = make(backend=backend, render_mode="human")
     env.reset(seed=0)
     env.step(np.zeros(4, np.float32))
     assert env.render() is None
@@ -316,9 +372,10 @@ def test_human_window_opens_and_closes(monkeypatch):
     env.close()
 
 
-def test_record_video_writes_a_film(tmp_path):
+@both_backends
+def test_record_video_writes_a_film(tmp_path, backend):
     pytest.importorskip("moviepy")
-    env = gym.make("teachenv/StumpTracks-v0", render_mode="rgb_array")
+    env = gym.make("teachenv/StumpTracks-v0", backend=backend, render_mode="rgb_array")
     env = gym.wrappers.RecordVideo(env, str(tmp_path), episode_trigger=lambda _: True)
     env.reset(seed=0)
     for _ in range(8):

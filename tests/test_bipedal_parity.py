@@ -9,9 +9,9 @@ from gymnasium.utils import seeding
 from teachenv.envs.bipedal import terrain as terrains
 from teachenv.envs.bipedal.bodies import BODIES
 from teachenv.envs.bipedal.lidar import OFFSETS
-from teachenv.envs.bipedal.reference import Walker
 from teachenv.envs.bipedal.simulation import Simulation
 from teachenv.envs.bipedal.terrain import Terrain
+from teachenv.envs.bipedal.walkers import Walker
 
 
 @pytest.mark.parametrize("walks", [False, True], ids=["random", "heuristic"])

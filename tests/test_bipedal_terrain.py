@@ -11,7 +11,7 @@ from gymnasium.utils import seeding
 from teachenv import TaskError
 from teachenv.envs.bipedal import terrain as terrains
 from teachenv.envs.bipedal.bodies import BODIES
-from teachenv.envs.bipedal.draws import Draws, exact_log, inverse_normal
+from teachenv.envs.bipedal.draws import Draws, bits_at, exact_log, inverse_normal
 from teachenv.envs.bipedal.terrain import FINISH_X, GROUND_Y, SPAWN_X, STEP, Terrain, stump_tracks
 
 
@@ -91,6 +91,16 @@ def test_level_seeds_give_different_levels():
     heights = {tuple(stump_heights(stump_tracks(2.0, 6.0, seed))) for seed in range(50)}
     assert len(heights) == 50
     assert len({terrains.initial_push(seed) for seed in range(50)}) == 50
+
+
+def test_many_keys_at_once_give_the_numbers_of_each():
+    keys = np.array([0, 7, 2**53, 2**64 - 1], np.uint64)
+    indices = np.array([0, 3, 1, 2])
+    expected = []
+    for key, index in zip(keys.tolist(), indices.tolist(), strict=True):
+        draws = Draws(key, 2)
+        expected.append([draws.bits() for _ in range(index + 1)][-1])
+    assert bits_at(keys, 2, indices).tolist() == expected
 
 
 def test_draws_are_splitmix64_and_streams_are_independent():

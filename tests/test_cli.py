@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def test_list_shows_what_there_is(run: Path) -> None:
 
 def test_check_tells_good_from_unknown() -> None:
     assert "uniform: ok" in call("check", "uniform")
-    assert f"{POLE}: ok" in call("check", POLE)
+    told = call("check", POLE)
+    assert f"{POLE}: ok" in told
+    assert re.search(r"[1-9][0-9,]+ steps/s", told)
     with pytest.raises(UserError, match="did you mean 'uniform'"):
         call("check", "unifrom")
 

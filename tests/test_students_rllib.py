@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -31,11 +32,15 @@ from ray.rllib.utils.postprocessing.episodes import (  # noqa: E402
 )
 
 import students  # noqa: E402
+from students.check import state_digest  # noqa: E402
 from students.rllib import RllibPpo  # noqa: E402
 from students.rllib_learner import TrialAdvantages  # noqa: E402
 from students.rllib_module import Moments  # noqa: E402
-from students.rllib_runners import start_ray  # noqa: E402
+from students.rllib_runners import NativeLanes, start_ray  # noqa: E402
+from students.signals import SIGNALS  # noqa: E402
 from teachenv.broker import Broker, TooManyFailuresError  # noqa: E402
+from teachenv.env import MakeEnv  # noqa: E402
+from teachenv.envs.bipedal.engine import native_module  # noqa: E402
 from teachenv.protocols import Outcome, Student  # noqa: E402
 from teachenv.seeding import derive_int  # noqa: E402
 
@@ -505,3 +510,83 @@ def test_broken_runners_end_the_run_and_say_why(
     assert broker.outstanding == ()
     student.close()
     assert time.monotonic() - start < 3 + 20
+
+
+# -- native environments -------------------------------------------------------------------
+
+NO_ENGINE = native_module()[1]
+with_engine = pytest.mark.skipif(bool(NO_ENGINE), reason=f"native engine not built: {NO_ENGINE}")
+STUMPS = MakeEnv("teachenv/StumpTracks-v0", {"max_episode_steps": 40})
+
+
+def one_by_one() -> gym.Env[Any, Any]:
+    return STUMPS()
+
+
+def stump_bench() -> tuple[worlds.Uniform, Broker]:
+    env = one_by_one()
+    teacher = worlds.Uniform(env.get_wrapper_attr("task_space"), SIGNALS)
+    env.close()
+    return teacher, Broker(teacher, seed=1)
+
+
+@with_engine
+def test_a_student_learns_the_same_from_a_vector_as_from_single_environments(
+    made: list[RllibPpo],
+) -> None:
+    found = []
+    for make_env in (one_by_one, STUMPS):
+        teacher, broker = stump_bench()
+        student = RllibPpo(make_env, broker, seed=2, **SMALL)
+        made.append(student)
+        for k in range(2):
+            student.learn(300, seed=k)
+            broker.close_round()
+        found.append((student, teacher.told))
+    assert [type(student._algorithm.env_runner.env.env) for student, _ in found] == [
+        gym.vector.SyncVectorEnv,
+        NativeLanes,
+    ]
+    (first, told), (second, told_too) = found
+    assert sum(outcome.status == "ok" for outcome in told.values()) > 10
+    assert told == told_too
+    assert state_digest(first.state_dict()) == state_digest(second.state_dict())
+
+
+@with_engine
+def test_runners_step_native_vectors(made: list[RllibPpo]) -> None:
+    teacher, broker = stump_bench()
+    student = RllibPpo(STUMPS, broker, num_env_runners=1, **SMALL)
+    made.append(student)
+    assert student._each_runner(lambda runner: type(runner.env.env).__name__) == ["NativeLanes"]
+    student.learn(600, seed=0)
+    rows = broker.close_round()
+    ok = [row for row in rows if row["status"] == "ok"]
+    assert len(ok) > 10
+    assert broker.counts["lost"] <= 4
+    for row in ok:
+        assert row["task"] == teacher.issued[row["trial"]].task.tolist()
+        assert set(row["signals"]) == SIGNALS
+
+
+@with_engine
+def test_infos_of_native_lanes_are_what_the_learner_reads() -> None:
+    teacher, broker = stump_bench()
+    lanes = NativeLanes({"make_env": STUMPS, "source": broker, "num_envs": 3})
+    _, infos = lanes.reset(seed=0)
+    assert infos["_trial"].all()
+    assert not infos["_task"].any()
+    ended = 0
+    for _ in range(120):
+        *_, terminated, truncated, infos = lanes.step(np.zeros((3, 4), np.float32))
+        over = terminated | truncated
+        for name in ("task", "level_seed"):
+            np.testing.assert_array_equal(infos[f"_{name}"], over)
+        for lane in np.flatnonzero(over):
+            assert infos["outcome"][lane].episode_length <= 40
+            np.testing.assert_array_equal(
+                infos["task"][lane], teacher.issued[infos["trial"][lane]].task
+            )
+            ended += 1
+    assert ended > 3
+    lanes.close()

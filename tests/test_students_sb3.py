@@ -1,9 +1,11 @@
-"""Stable-Baselines3 students: the contract, the ledger, signals, exact resume, learning."""
+"""Students of Stable-Baselines3 and SBX: contract, ledger, signals, exact resume, learning."""
 
 import hashlib
 import multiprocessing
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import gymnasium as gym
@@ -32,7 +34,12 @@ TINY_SAC = {
     "buffer_size": 400,
     "hidden": (16,),
 }
-TINY = {"sb3-ppo": (worlds.pole, TINY_PPO), "sb3-sac": (pendulum, TINY_SAC)}
+PPO, SAC = ("sb3-ppo", "sbx-ppo"), ("sb3-sac", "sbx-sac")
+TINY = {**dict.fromkeys(PPO, (worlds.pole, TINY_PPO)), **dict.fromkeys(SAC, (pendulum, TINY_SAC))}
+
+# Most of the time of tiny JAX students goes into compiling the same few functions.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="teachenv-tests-"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
 class Recorder:
@@ -64,13 +71,26 @@ def parameters(student):
     return state_digest(student.state_dict()["policy"])
 
 
+def leaves(value):
+    """Yield what a state holds, whatever the nesting."""
+    if isinstance(value, dict):
+        assert all(isinstance(key, str) for key in value)
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
 # -- making one ----------------------------------------------------------------------------
 
 
 def test_importing_students_loads_no_learning_library():
     code = (
         "import sys, students, students.check, students.signals;"
-        "print({'torch', 'ray', 'stable_baselines3', 'matplotlib'} & set(sys.modules))"
+        "print({'torch', 'ray', 'stable_baselines3', 'jax', 'sbx'} & set(sys.modules))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -83,7 +103,7 @@ def test_every_hyper_parameter_has_a_default():
         known = students.hyper_parameters(student_id)
         assert "n_envs" in known
         assert not {"make_env", "broker", "seed"} & set(known)
-        assert all(isinstance(v, int | float | tuple | str) for v in known.values())
+        assert all(isinstance(v, int | float | tuple | str | None) for v in known.values())
 
 
 @pytest.mark.parametrize(
@@ -97,6 +117,8 @@ def test_every_hyper_parameter_has_a_default():
         ("sb3-ppo", {"ent_coef": -1, "vf_coef": "a"}, ["ent_coef", "vf_coef", "from 0 up"]),
         ("sb3-ppo", {"learning_rate": float("nan")}, ["learning_rate", "positive"]),
         ("sb3-sac", {"batch_size": True}, ["batch_size", "True"]),
+        ("sbx-ppo", {"n_steps": 0, "gamma": 0}, ["sbx-ppo: ", "n_steps", "gamma"]),
+        ("sbx-sac", {"tau": 2}, ["sbx-sac: ", "tau"]),
     ],
 )
 def test_bad_arguments_are_refused_with_what_was_expected(student_id, hyper, words):
@@ -106,9 +128,10 @@ def test_bad_arguments_are_refused_with_what_was_expected(student_id, hyper, wor
     assert all(word in str(refused.value) for word in words), str(refused.value)
 
 
-def test_sac_refuses_discrete_actions_and_names_the_alternative():
-    with pytest.raises(UserError, match=r"Box actions.*sb3-ppo"):
-        build("sb3-sac", worlds.pole)
+@pytest.mark.parametrize(("student_id", "other"), zip(SAC, PPO, strict=True))
+def test_sac_refuses_discrete_actions_and_names_the_alternative(student_id, other):
+    with pytest.raises(UserError, match=rf"Box actions.*{other}"):
+        build(student_id, worlds.pole)
 
 
 def test_observations_that_are_no_box_are_refused():
@@ -120,11 +143,16 @@ def test_observations_that_are_no_box_are_refused():
         build("sb3-ppo", make_env)
 
 
-def test_a_missing_library_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    monkeypatch.delitem(sys.modules, "students.sb3_sac", raising=False)
-    with pytest.raises(UserError, match=r"pip install \"teachenv\[sb3\]\""):
-        students.hyper_parameters("sb3-sac")
+@pytest.mark.parametrize(
+    ("student_id", "library"), [("sb3-sac", "stable_baselines3"), ("sbx-ppo", "sbx")]
+)
+def test_a_missing_library_says_what_to_install(monkeypatch, student_id, library):
+    module = students.STUDENTS[student_id].partition(":")[0]
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    extra = student_id.partition("-")[0]
+    with pytest.raises(UserError, match=rf"pip install \"teachenv\[{extra}\]\""):
+        students.hyper_parameters(student_id)
 
 
 # -- the contract and the ledger -----------------------------------------------------------
@@ -220,13 +248,13 @@ class Faulty(gym.Wrapper):
 @pytest.mark.parametrize("student_id", TINY)
 def test_episodes_with_bad_numbers_are_failed_and_learning_goes_on(student_id):
     make_env = TINY[student_id][0]
-    needs = SIGNALS if student_id == "sb3-ppo" else frozenset()
+    needs = SIGNALS if student_id in PPO else frozenset()
     teacher = Recorder(make_env().task_space, needs)
     student, broker = build(student_id, lambda: Faulty(make_env(), "nan"), teacher=teacher)
     student.learn(600, seed=0)
     assert broker.counts["failed"] > 3
     assert broker.counts["ok"] > 3
-    for array in student.state_dict()["policy"].values():
+    for array in leaves(student.state_dict()["policy"]):
         assert np.isfinite(array).all()
     assert all(
         set(o.signals) >= needs and all(map(np.isfinite, o.signals.values()))
@@ -262,18 +290,23 @@ FROZEN = {"learning_rate": 1e-12, "norm_obs": False, "gamma": 0.98, "gae_lambda"
 
 
 def values_of(student, observations):
-    with torch.no_grad():
-        tensor = torch.as_tensor(np.array(observations, dtype=np.float32))
-        return student._model.policy.predict_values(tensor).numpy().ravel().astype(float)
+    policy, batch = student._model.policy, np.array(observations, dtype=np.float32)
+    if student.name == "sbx-ppo":
+        values = np.asarray(policy.vf.apply(policy.vf_state.params, batch))
+    else:
+        with torch.no_grad():
+            values = policy.predict_values(torch.as_tensor(batch)).numpy()
+    return values.ravel().astype(float)
 
 
-def test_ppo_signals_equal_those_worked_out_from_the_episodes():
+@pytest.mark.parametrize("student_id", PPO)
+def test_ppo_signals_equal_those_worked_out_from_the_episodes(student_id):
     episodes = []
     teacher = Recorder(worlds.POLE_SPACE, needs=SIGNALS)
     make_env = lambda: Diary(worlds.pole(), episodes)  # noqa: E731
     # The value function stands still, so the diary's observations give its values afterwards.
     student, _ = build(
-        "sb3-ppo", make_env, teacher=teacher, norm_reward=False, n_steps=400, **FROZEN
+        student_id, make_env, teacher=teacher, norm_reward=False, n_steps=400, **FROZEN
     )
     student.learn(800, seed=0)
     told = {tuple(t.task): o for t, o in teacher.told if o.status == "ok"}
@@ -295,12 +328,13 @@ def test_ppo_signals_equal_those_worked_out_from_the_episodes():
         assert dict(found) == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_episodes_longer_than_a_rollout_keep_all_their_values():
+@pytest.mark.parametrize("student_id", PPO)
+def test_episodes_longer_than_a_rollout_keep_all_their_values(student_id):
     episodes = []
     teacher = Recorder(worlds.POLE_SPACE, needs=SIGNALS)
     make_env = lambda: Diary(worlds.pole(), episodes)  # noqa: E731
     student, _ = build(
-        "sb3-ppo", make_env, teacher=teacher, norm_reward=False, n_steps=8, batch_size=16, **FROZEN
+        student_id, make_env, teacher=teacher, norm_reward=False, n_steps=8, batch_size=16, **FROZEN
     )
     student.learn(800, seed=0)
     told = {tuple(t.task): o.signals for t, o in teacher.told if o.status == "ok"}
@@ -313,7 +347,8 @@ def test_episodes_longer_than_a_rollout_keep_all_their_values():
         assert found["value_start"] == pytest.approx(values[0], rel=1e-4, abs=1e-5)
 
 
-def test_signals_are_in_raw_reward_units_although_rewards_are_normalised():
+@pytest.mark.parametrize("student_id", PPO)
+def test_signals_are_in_raw_reward_units_although_rewards_are_normalised(student_id):
     means = []
     for factor in (1.0, 10.0):
         teacher = Recorder(worlds.POLE_SPACE, needs=SIGNALS)
@@ -321,21 +356,22 @@ def test_signals_are_in_raw_reward_units_although_rewards_are_normalised():
         def make_env(factor=factor):
             return gym.wrappers.TransformReward(worlds.pole(), lambda r: factor * r)
 
-        student, _ = build("sb3-ppo", make_env, teacher=teacher, n_steps=400, **FROZEN)
+        student, _ = build(student_id, make_env, teacher=teacher, n_steps=400, **FROZEN)
         student.learn(800, seed=0)
         losses = [o.signals["positive_value_loss"] for _, o in teacher.told if o.status == "ok"]
         means.append(np.mean(losses))
     assert means[1] == pytest.approx(10 * means[0], rel=0.1)
 
 
-def test_max_monte_carlo_knows_levels_played_in_earlier_rounds():
+@pytest.mark.parametrize("student_id", PPO)
+def test_max_monte_carlo_knows_levels_played_in_earlier_rounds(student_id):
     class OneLevel(Recorder):
         def ask(self):
             self.asked += 1
             return Trial(self.asked - 1, self.space.default, level_seed=3)
 
     teacher = OneLevel(worlds.POLE_SPACE, needs=SIGNALS)
-    student, broker = build("sb3-ppo", teacher=teacher, norm_reward=False, **FROZEN)
+    student, broker = build(student_id, teacher=teacher, norm_reward=False, **FROZEN)
     best = -np.inf
     for k in range(3):
         student.learn(300, seed=k)
@@ -373,9 +409,37 @@ def test_minibatches_hold_exactly_the_steps_to_train_on():
     assert sorted(seen.tolist()) == list(range(0, 64, 3))
 
 
-def test_sac_stores_only_the_transitions_to_train_on():
+def test_minibatches_for_jax_are_of_one_size_filled_up_with_steps_of_the_same_epoch():
+    student, _ = build("sbx-ppo")
+    student.learn(64, seed=0)
+    buffer = student._model.rollout_buffer
+    for kept in (22, 3):
+        buffer.reset()
+        buffer.observations[...] = np.arange(64).reshape(32, 2, 1)
+        buffer.full, buffer.trained = True, np.arange(64).reshape(32, 2) < kept
+        batches = [b.observations[:, 0].numpy() for b in buffer.get(5)]
+        assert {len(batch) for batch in batches} == {5}
+        assert len(batches) == -(-kept // 5)
+        times = np.bincount(np.concatenate(batches).astype(int))
+        assert len(times) == kept
+        assert times.max() - times.min() <= 1
+
+
+def test_jax_compiles_one_update_however_many_steps_are_left_out():
+    student, _ = build("sbx-ppo", teacher=Recorder(worlds.POLE_SPACE, train=lambda id: id % 3 > 0))
+    student.learn(64, seed=0)
+    compiled = student._model._one_update._cache_size()
+    student.learn(600, seed=1)
+    state = student.state_dict()
+    student.load_state_dict(state)
+    student.learn(200, seed=2)
+    assert student._model._one_update._cache_size() == compiled
+
+
+@pytest.mark.parametrize("student_id", SAC)
+def test_sac_stores_only_the_transitions_to_train_on(student_id):
     space = pendulum().task_space
-    student, _ = build("sb3-sac", teacher=Recorder(space, train=lambda id: id % 2 == 0))
+    student, _ = build(student_id, teacher=Recorder(space, train=lambda id: id % 2 == 0))
     steps = student.learn(300, seed=0)
     assert 0.25 * steps < len(student.state_dict()["replay"]["rewards"]) < 0.75 * steps
 
@@ -387,11 +451,12 @@ def test_sac_stores_only_the_transitions_to_train_on():
 def test_act_refuses_what_is_not_a_batch(student_id):
     student, _ = build(student_id)
     with pytest.raises(ValueError, match="expected observations"):
-        student.act(np.zeros(3 if student_id == "sb3-sac" else 4, dtype=np.float32))
+        student.act(np.zeros(3 if student_id in SAC else 4, dtype=np.float32))
 
 
-def test_act_normalises_with_the_learned_statistics():
-    student, _ = build("sb3-ppo", pendulum, teacher=Recorder(pendulum().task_space))
+@pytest.mark.parametrize("student_id", PPO)
+def test_act_normalises_with_the_learned_statistics(student_id):
+    student, _ = build(student_id, pendulum, teacher=Recorder(pendulum().task_space))
     student.learn(300, seed=0)
     statistics = student.state_dict()["normalization"]["observations"]
     observations = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -437,6 +502,7 @@ class Session:
 
 def third_round(student_id, folder):
     """Load a checkpoint into new objects, play the third round, return the fingerprint."""
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # compiles anew, as another machine would
     session = Session(student_id)
     session.load(load_checkpoint(Path(folder)))
     session.round(2)
@@ -464,23 +530,43 @@ def test_a_resumed_student_is_bit_identical_in_another_process(runs):
 
 
 COMMON = [("student", "policy"), ("student", "counters"), ("teacher",), ("broker",)]
+OF_PPO = [
+    *COMMON,
+    ("student", "normalization", "observations"),
+    ("student", "normalization", "returns"),
+    ("student", "signals"),
+]
+OF_SAC = [
+    *COMMON,
+    ("student", "optimizers", "actor"),
+    ("student", "optimizers", "critic"),
+    ("student", "replay"),
+]
+ITEMS = {
+    "sb3-ppo": [*OF_PPO, ("student", "optimizers", "policy")],
+    "sb3-sac": [
+        *OF_SAC,
+        ("student", "optimizers", "log_ent_coef"),
+        ("student", "log_ent_coef"),
+    ],
+    "sbx-ppo": [
+        *OF_PPO,
+        ("student", "policy", "actor"),
+        ("student", "policy", "critic"),
+        ("student", "optimizers", "actor"),
+        ("student", "optimizers", "critic"),
+    ],
+    "sbx-sac": [
+        *OF_SAC,
+        ("student", "policy", "ent_coef"),
+        ("student", "optimizers", "ent_coef"),
+    ],
+}
 
 
 @pytest.mark.parametrize(
     ("student_id", "dropped"),
-    [("sb3-ppo", path) for path in COMMON]
-    + [("sb3-sac", path) for path in COMMON]
-    + [
-        ("sb3-ppo", ("student", "optimizers", "policy")),
-        ("sb3-ppo", ("student", "normalization", "observations")),
-        ("sb3-ppo", ("student", "normalization", "returns")),
-        ("sb3-ppo", ("student", "signals")),
-        ("sb3-sac", ("student", "optimizers", "actor")),
-        ("sb3-sac", ("student", "optimizers", "critic")),
-        ("sb3-sac", ("student", "optimizers", "log_ent_coef")),
-        ("sb3-sac", ("student", "log_ent_coef")),
-        ("sb3-sac", ("student", "replay")),
-    ],
+    [(student_id, path) for student_id, paths in ITEMS.items() for path in paths],
     ids=lambda value: value if isinstance(value, str) else ".".join(value),
 )
 def test_resume_differs_when_any_one_item_is_dropped(runs, student_id, dropped):
@@ -495,22 +581,11 @@ def test_resume_differs_when_any_one_item_is_dropped(runs, student_id, dropped):
     found = session.fingerprint()
     assert found[2] != expected[2]
     harmless = {("student", "signals"), ("broker",)}
-    if dropped not in harmless and (student_id, dropped[-1]) != ("sb3-ppo", "counters"):
+    if dropped not in harmless and not (student_id in PPO and dropped[-1] == "counters"):
         assert found[0] != expected[0], "the parameters do not depend on it"
 
 
-def test_state_is_plain_data_without_torch():
-    def leaves(value):
-        if isinstance(value, dict):
-            assert all(isinstance(key, str) for key in value)
-            for item in value.values():
-                yield from leaves(item)
-        elif isinstance(value, list):
-            for item in value:
-                yield from leaves(item)
-        else:
-            yield value
-
+def test_state_is_plain_data_of_no_library():
     for student_id in TINY:
         student, _ = build(student_id)
         student.learn(150, seed=0)
@@ -518,19 +593,64 @@ def test_state_is_plain_data_without_torch():
         assert kinds <= {np.ndarray, int, float, bool, str, type(None)}
 
 
-def test_only_the_filled_part_of_the_replay_buffer_is_saved():
-    student, _ = build("sb3-sac")
+@pytest.mark.parametrize("student_id", SAC)
+def test_only_the_filled_part_of_the_replay_buffer_is_saved(student_id):
+    student, _ = build(student_id)
     steps = student.learn(100, seed=0)
     assert len(student.state_dict()["replay"]["rewards"]) == steps
     student.learn(500, seed=1)
     assert len(student.state_dict()["replay"]["rewards"]) == TINY_SAC["buffer_size"]
 
 
-def test_a_state_of_another_network_is_refused():
-    student, _ = build("sb3-ppo", hidden=(16, 16))
-    other, _ = build("sb3-ppo", hidden=(16,))
+@pytest.mark.parametrize("student_id", PPO)
+@pytest.mark.parametrize("hidden", [(8,), (16, 16)])
+def test_a_state_of_another_network_is_refused(student_id, hidden):
+    student, _ = build(student_id, hidden=(16,))
+    other, _ = build(student_id, hidden=hidden)
     with pytest.raises(RuntimeError):
         student.load_state_dict(other.state_dict())
+    with pytest.raises(RuntimeError):
+        other.load_state_dict(student.state_dict())
+
+
+# -- threads -------------------------------------------------------------------------------
+
+START = """
+import os, sys, warnings
+import students, worlds
+from teachenv.broker import Broker
+from test_students_sb3 import Recorder, TINY_PPO
+warnings.simplefilter("error", UserWarning)
+{before}
+os.environ.pop("NPROC", None)
+broker = Broker(Recorder(worlds.POLE_SPACE))
+student = students.make("sbx-ppo", worlds.pole, broker, **TINY_PPO, threads=3)
+student.learn(64, seed=0)
+assert "NPROC" not in os.environ
+names = [open(f"/proc/self/task/{{t}}/comm").read().strip() for t in os.listdir("/proc/self/task")]
+print(names.count("tf_XLAEigen"))
+"""
+
+
+def start(before):
+    return subprocess.run(
+        [sys.executable, "-c", START.format(before=before)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parents[1]}:{Path(__file__).parent}"},
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs names of threads")
+def test_jax_is_started_with_the_threads_of_the_student():
+    result = start("")
+    assert result.stdout.split()[-1:] == ["3"], result.stderr
+
+
+def test_a_jax_that_runs_already_is_left_alone_with_a_warning():
+    result = start("import jax; jax.numpy.zeros(3)")
+    assert "JAX was started in this process by others" in result.stderr
 
 
 # -- learning ------------------------------------------------------------------------------
@@ -550,9 +670,10 @@ def mean_return(student, make_env, n_episodes=10):
     return float(np.mean(returns))
 
 
-def test_ppo_learns_to_balance_poles_of_many_lengths():
+@pytest.mark.parametrize("student_id", PPO)
+def test_ppo_learns_to_balance_poles_of_many_lengths(student_id):
     student, broker = build(
-        "sb3-ppo",
+        student_id,
         n_envs=8,
         n_steps=128,
         batch_size=256,
@@ -571,7 +692,8 @@ def test_ppo_learns_to_balance_poles_of_many_lengths():
 
 
 @pytest.mark.slow
-def test_sac_learns_to_swing_pendulums_of_many_gravities():
+@pytest.mark.parametrize("student_id", SAC)
+def test_sac_learns_to_swing_pendulums_of_many_gravities(student_id):
     def make_env():
         def apply(env, task):
             env.g = task["gravity"]
@@ -580,7 +702,7 @@ def test_sac_learns_to_swing_pendulums_of_many_gravities():
         return Parameterize("Pendulum-v1", space, apply, return_range=(-1600, 0), mastery=-250)
 
     student, broker = build(
-        "sb3-sac",
+        student_id,
         make_env,
         teacher=Recorder(make_env().task_space),
         learning_starts=500,

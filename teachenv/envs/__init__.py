@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import gymnasium as gym
 
-ENVS: dict[str, tuple[str, int]] = {
-    "teachenv/Walker-v0": ("teachenv.envs.bipedal.reference:Walker", 2000),
-    "teachenv/StumpTracks-v0": ("teachenv.envs.bipedal.reference:StumpTracks", 2000),
+
+class Entry(NamedTuple):
+    """How an environment is registered with Gymnasium, by strings.
+
+    Attributes:
+        single: Entry point of one environment.
+        time_limit: In steps.
+        vector: Entry point of many in one, where they have one of their own.
+    """
+
+    single: str
+    time_limit: int
+    vector: str | None = None
+
+
+_BIPEDAL = "teachenv.envs.bipedal"
+
+ENVS: dict[str, Entry] = {
+    "teachenv/Walker-v0": Entry(f"{_BIPEDAL}.walkers:Walker", 2000, f"{_BIPEDAL}.make_vec:walker"),
+    "teachenv/StumpTracks-v0": Entry(
+        f"{_BIPEDAL}.walkers:StumpTracks", 2000, f"{_BIPEDAL}.make_vec:stump_tracks"
+    ),
 }
-"""Gymnasium id -> (entry point, time limit in steps)."""
+"""Gymnasium id -> how it is registered."""
 
 
 def register_all() -> None:
-    """Register every environment with Gymnasium, by string: nothing is imported yet."""
-    for env_id, (entry_point, time_limit) in ENVS.items():
+    """Register every environment with Gymnasium: nothing is imported yet."""
+    for env_id, entry in ENVS.items():
         if env_id not in gym.registry:
-            gym.register(env_id, entry_point=entry_point, max_episode_steps=time_limit)
+            gym.register(
+                env_id,
+                entry_point=entry.single,
+                vector_entry_point=entry.vector,
+                max_episode_steps=entry.time_limit,
+            )

@@ -22,6 +22,7 @@ from teachenv.errors import UserError, unknown
 from teachenv.experiments.store import is_run, read_run
 from teachenv.experiments.testsets import TEST_SETS
 from teachenv.findings import Finding
+from teachenv.speed import describe_speed
 from teachers.check import check_teacher
 
 
@@ -77,8 +78,8 @@ def runs(folder: Path) -> Iterator[Table]:
     yield table
 
 
-def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding]]]:
-    """Yield the findings for every named environment or teacher.
+def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding], str]]:
+    """Yield name, findings and speed (of environments) for every named environment or teacher.
 
     Args:
         names: Ids; all of ours if ``None``.
@@ -89,13 +90,14 @@ def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding]]]:
     chosen = list(names) if names else [*ENVS, *teachers.TEACHERS]
     for name in chosen:
         if name in teachers.TEACHERS:
-            yield name, _check_one_teacher(name)
+            yield name, _check_one_teacher(name), ""
         elif name in gym.registry or ":" in name:
             try:
                 findings = check_task_env(MakeEnv(name))
+                speed = describe_speed(MakeEnv(name)) if not findings else ""
             except (ImportError, gym.error.Error) as error:
                 raise UserError(f"{name}: {error}") from None
-            yield name, findings
+            yield name, findings, speed
         else:
             raise UserError(unknown("id", name, [*ENVS, *teachers.TEACHERS]))
 

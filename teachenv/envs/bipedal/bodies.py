@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from teachenv.envs.bipedal.terrain import SCALE
 
+FPS = 50
+"""Steps per second: how often motors are commanded and sensors read."""
+
 Point = tuple[float, float]
 
 
@@ -39,6 +42,14 @@ class Part:
     fatal: bool = False
     senses_contact: bool = False
     side: int = 0
+
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        """Vertices around the part's origin, whichever way its shape is given."""
+        if self.half_size is None:
+            return self.outline
+        x, y = self.half_size
+        return ((-x, -y), (x, -y), (x, y), (-x, y))
 
 
 @dataclass(frozen=True, slots=True)

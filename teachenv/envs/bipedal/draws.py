@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _LN2 = 0.6931471805599453
@@ -118,3 +121,26 @@ class Draws:
     def normal(self, mean: float, std: float) -> float:
         """Return the next double of a normal distribution."""
         return mean + std * inverse_normal(self.uniform(0.0, 1.0))
+
+
+def bits_at(
+    keys: NDArray[np.uint64], stream: int, indices: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return many 64-bit integers at once: number ``index`` of ``Draws(key, stream)``.
+
+    Args:
+        keys: Keys, shape ``(n,)``.
+        stream: The stream.
+        indices: Which integer of each key's stream, counted from 0, shape ``(n,)``.
+    """
+    bases = _mix64_array(
+        _mix64_array(keys + np.uint64(_GOLDEN)) + np.uint64(stream * _GOLDEN & _MASK)
+    )
+    return _mix64_array(bases + (indices.astype(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN))
+
+
+def _mix64_array(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return :func:`mix64` of each; unsigned arrays wrap around by themselves."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

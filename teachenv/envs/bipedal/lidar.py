@@ -14,8 +14,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from Box2D import b2RayCastInput, b2RayCastOutput
-
 from teachenv.envs.bipedal.terrain import SCALE, Terrain
 
 RAYS = 10
@@ -43,6 +41,8 @@ class Lidar:
     """
 
     def __init__(self, terrain: Terrain, ground: Sequence[Any], polygons: Sequence[Any]) -> None:
+        from Box2D import b2RayCastInput, b2RayCastOutput  # the rays' geometry needs no engine
+
         self._xs: list[float] = terrain.ground[:, 0].tolist()
         self._ys: list[float] = terrain.ground[:, 1].tolist()
         self._edges = [fixture.RayCast for fixture in ground]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from teachenv.envs.bipedal.bodies import FPS, Body
 from teachenv.envs.bipedal.lidar import OFFSETS
-from teachenv.envs.bipedal.simulation import Simulation
-from teachenv.envs.bipedal.terrain import FINISH_X, GROUND_Y, SCALE, SPAWN_X
+from teachenv.envs.bipedal.terrain import FINISH_X, GROUND_Y, SCALE, SPAWN_X, Terrain
 
 WIDTH, HEIGHT = 600, 400
 """Size of the picture, in pixels; a metre is 30 pixels."""
@@ -30,19 +32,41 @@ _LIMBS = {-1: ((150, 88, 58), (178, 112, 74)), 1: ((230, 140, 66), (246, 168, 92
 _Points = Iterable[tuple[float, float]]
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a picture shows.
+
+    Args:
+        body: The embodiment.
+        terrain: The terrain.
+        poses: Origin x, y (metres) and angle (radians) of every part, shape ``(n_parts, 3)``.
+        lidar: Fraction of each ray before its hit, shape ``(RAYS,)``.
+    """
+
+    body: Body
+    terrain: Terrain
+    poses: NDArray[np.floating[Any]]
+    lidar: NDArray[np.floating[Any]]
+
+    def on_part(self, index: int, point: tuple[float, float]) -> tuple[float, float]:
+        """Return where a point given in a part's own coordinates is, in metres."""
+        x, y, angle = self.poses[index].tolist()
+        s, c = math.sin(angle), math.cos(angle)
+        return x + c * point[0] - s * point[1], y + s * point[0] + c * point[1]
+
+
 class Painter:
-    """Draws simulations.
+    """Draws scenes.
 
     Args:
         mode: "rgb_array" (off screen, needs no display) or "human" (a window).
-        fps: Pictures per second in the window.
         show_lidar: Whether to draw the rays.
 
     Raises:
         DependencyNotInstalled: if pygame-ce is not installed.
     """
 
-    def __init__(self, mode: str, fps: int, show_lidar: bool = True) -> None:
+    def __init__(self, mode: str, show_lidar: bool = True) -> None:
         try:
             import pygame
         except ImportError as error:
@@ -52,7 +76,6 @@ class Painter:
                 "rendering needs pygame-ce: pip install 'teachenv[render]'"
             ) from error
         self._pygame = pygame
-        self._fps = fps
         self._show_lidar = show_lidar
         self._canvas = pygame.Surface((WIDTH * _FINE, HEIGHT * _FINE))
         self._sky = _gradient(pygame)
@@ -64,23 +87,24 @@ class Painter:
             self._clock = pygame.time.Clock()
         self._left = self._bottom = 0.0
 
-    def paint(self, simulation: Simulation) -> NDArray[np.uint8] | None:
-        """Draw a simulation.
+    def paint(self, scene: Scene) -> NDArray[np.uint8] | None:
+        """Draw a scene.
 
         Returns:
             uint8 of shape ``(HEIGHT, WIDTH, 3)``; ``None`` if drawn in the window.
         """
         pygame = self._pygame
-        self._left = simulation.x - WIDTH / SCALE / 5
-        self._bottom = max(0.0, simulation.y - 9.0) + min(0.0, simulation.y - 3.0)
+        x, y = scene.poses[0, :2].tolist()
+        self._left = x - WIDTH / SCALE / 5
+        self._bottom = max(0.0, y - 9.0) + min(0.0, y - 3.0)
         self._canvas.blit(self._sky, (0, 0))
         self._hills(_FAR_HILL, 0.12, 6.0, 1.3)
         self._hills(_NEAR_HILL, 0.3, 4.6, 0.9)
         self._flags()
-        self._terrain(simulation)
+        self._terrain(scene.terrain)
         if self._show_lidar:
-            self._lidar(simulation)
-        self._walker(simulation)
+            self._lidar(scene)
+        self._walker(scene)
         picture = pygame.transform.smoothscale(self._canvas, (WIDTH, HEIGHT))
         if self._window is None:
             pixels = pygame.surfarray.array3d(picture)
@@ -88,7 +112,7 @@ class Painter:
         self._window.blit(picture, (0, 0))
         pygame.event.pump()
         pygame.display.flip()
-        self._clock.tick(self._fps)
+        self._clock.tick(FPS)
         return None
 
     def close(self) -> None:
@@ -125,9 +149,9 @@ class Painter:
         corners = [(self._left + WIDTH / SCALE, base), (self._left, base)]
         self._polygon(color, ridge + corners)
 
-    def _terrain(self, simulation: Simulation) -> None:
+    def _terrain(self, terrain: Terrain) -> None:
         left, right = self._left - 1.0, self._left + WIDTH / SCALE + 1.0
-        points = simulation.terrain.ground
+        points = terrain.ground
         first = max(0, int(np.searchsorted(points[:, 0], left)) - 1)
         last = int(np.searchsorted(points[:, 0], right)) + 1
         ground = [tuple(point) for point in points[first:last].tolist()]
@@ -141,7 +165,7 @@ class Painter:
             self._polygon(_DEEP_EARTH, deep + ends)
             turf = [(x, y - 0.22) for x, y in reversed(ground)]
             self._polygon(_GRASS, ground + turf)
-        for polygon in simulation.terrain.polygons:
+        for polygon in terrain.polygons:
             if polygon[:, 0].max() > left and polygon[:, 0].min() < right:
                 self._stone(polygon)
 
@@ -168,28 +192,27 @@ class Painter:
                 color = colors[(row + column) % len(colors)]
                 self._polygon(color, [*corners, (left, top - size)])
 
-    def _lidar(self, simulation: Simulation) -> None:
-        x, y = simulation.x, simulation.y
-        for (dx, dy), share in zip(OFFSETS, simulation.lidar.scan(x, y), strict=True):
+    def _lidar(self, scene: Scene) -> None:
+        x, y = scene.poses[0, :2].tolist()
+        for (dx, dy), share in zip(OFFSETS, scene.lidar.tolist(), strict=True):
             end = (x + dx * share, y + dy * share)
             self._lines(_RAY, [(x, y), end], 1)
             if share < 1.0:
                 self._disc(_HIT, end, 0.06)
 
-    def _walker(self, simulation: Simulation) -> None:
-        specs = simulation.body.parts
+    def _walker(self, scene: Scene) -> None:
+        specs = scene.body.parts
         order = sorted(range(len(specs)), key=lambda i: (specs[i].side, -i))
         for index in order:
-            part, spec = simulation.parts[index], specs[index]
+            spec = specs[index]
             color = _LIMBS[spec.side][index % 2] if spec.side else _HULL
-            shape = part.fixtures[0].shape
-            points = [tuple(part.GetWorldPoint(vertex)) for vertex in shape.vertices]
+            points = [scene.on_part(index, corner) for corner in spec.corners]
             self._polygon(color, points)
             shade = tuple(int(0.7 * channel) for channel in color)
             self._lines(shade, [*points, points[0]], _FINE)  # type: ignore[arg-type]
-        head = simulation.parts[0].GetWorldPoint((0.55, 0.08))
-        self._disc(_WHITE, tuple(head), 0.11)
-        self._disc(_BLACK, (head[0] + 0.03, head[1]), 0.055)
+        x, y = scene.on_part(0, (0.55, 0.08))
+        self._disc(_WHITE, (x, y), 0.11)
+        self._disc(_BLACK, (x + 0.03, y), 0.055)
 
 
 def _gradient(pygame: Any) -> Any:

@@ -17,11 +17,10 @@ from Box2D import (
 )
 from numpy.typing import NDArray
 
-from teachenv.envs.bipedal.bodies import Body, Part
+from teachenv.envs.bipedal.bodies import FPS, Body, Part
 from teachenv.envs.bipedal.lidar import Lidar
 from teachenv.envs.bipedal.terrain import GROUND_Y, SCALE, SPAWN_X, Terrain
 
-FPS = 50
 VELOCITY_ITERATIONS, POSITION_ITERATIONS = 180, 60
 TERRAIN_FRICTION = 2.5
 BODY_CATEGORY, TERRAIN_CATEGORY = 0x0020, 0x0001

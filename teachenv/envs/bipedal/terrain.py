@@ -39,6 +39,8 @@ MAX_POLYGON = 8
 MAX_COORDINATE = 1000.0
 MIN_EDGE = 0.005
 """Shortest edge of ground or obstacle, in metres (the physics engine welds closer points)."""
+MIN_TURN = 2e-6
+"""Least cross product of two neighbouring edges of an obstacle, in square metres."""
 
 TERRAIN_STREAM, PUSH_STREAM = 0, 1
 """Streams of a level seed: what the ground looks like, and the push at the start."""
@@ -107,7 +109,10 @@ def _check_convex(polygon: Points, name: str) -> None:
     turns = edges[:, 0] * after[:, 1] - edges[:, 1] * after[:, 0]
     headings = np.arctan2(edges[:, 1], edges[:, 0])
     steps = np.angle(np.exp(1j * (np.roll(headings, -1) - headings)))
-    if not ((turns > 0).all() or (turns < 0).all()) or abs(steps.sum()) > 2.5 * np.pi:
+    if (
+        not ((turns > MIN_TURN).all() or (turns < -MIN_TURN).all())
+        or abs(steps.sum()) > 2.5 * np.pi
+    ):
         raise TaskError(f"{name}: not strictly convex: {polygon.tolist()}")
     if np.hypot(edges[:, 0], edges[:, 1]).min() < MIN_EDGE:
         raise TaskError(f"{name}: has an edge shorter than {MIN_EDGE} m: {polygon.tolist()}")

@@ -1,0 +1,262 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <atomic>
+#include <cmath>
+#include <string>
+
+#include "engine.hpp"
+#include "shape.hpp"
+#include "simd.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace teachenv::inline TEACHENV_ISA {
+namespace {
+
+#define TEACHENV_TEXT(name) #name
+#define TEACHENV_NAME(name) TEACHENV_TEXT(name)
+
+template <class T>
+using Row = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Corners = nb::ndarray<const double, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+using Points = nb::ndarray<nb::numpy, double, nb::shape<-1, 2>>;
+
+/// Keeps a second thread out of an engine.
+class Turn {
+ public:
+  explicit Turn(std::atomic_flag& busy) : busy_(busy) {
+    if (busy_.test_and_set()) throw std::runtime_error("engine: another thread is using it");
+  }
+  ~Turn() { busy_.clear(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic_flag& busy_;
+};
+
+BodySpec read_body(const nb::tuple& body) {
+  BodySpec spec;
+  for (nb::handle item : nb::cast<nb::tuple>(body[0])) {
+    const auto p = nb::cast<nb::tuple>(item);
+    PartSpec part{};
+    part.density = nb::cast<double>(p[1]);
+    part.friction = nb::cast<double>(p[2]);
+    part.outline = nb::cast<std::vector<std::array<double, 2>>>(p[3]);
+    if (!p[4].is_none()) part.half_size = nb::cast<std::array<double, 2>>(p[4]);
+    part.spawn = nb::cast<std::array<double, 2>>(p[5]);
+    part.angle = nb::cast<double>(p[6]);
+    part.fatal = nb::cast<bool>(p[7]);
+    part.senses_contact = nb::cast<bool>(p[8]);
+    if (part.outline.size() > kMaxVertices) throw nb::value_error("body: a part has over 8 corners");
+    spec.parts.push_back(part);
+  }
+  for (nb::handle item : nb::cast<nb::tuple>(body[1])) {
+    const auto j = nb::cast<nb::tuple>(item);
+    using Pair = std::array<double, 2>;
+    spec.joints.push_back({nb::cast<int>(j[0]), nb::cast<int>(j[1]), nb::cast<Pair>(j[2]),
+                           nb::cast<Pair>(j[3]), nb::cast<double>(j[4]), nb::cast<double>(j[5]),
+                           nb::cast<double>(j[6]), nb::cast<double>(j[7]),
+                           nb::cast<double>(j[8])});
+  }
+  spec.torque = nb::cast<double>(body[2]);
+  spec.torque_penalty = nb::cast<double>(body[3]);
+  spec.spawn_height = nb::cast<double>(body[4]);
+  return spec;
+}
+
+template <class Array>
+void expect_shape(const Array& array, const char* name, size_t rows, size_t columns) {
+  const bool fine = array.shape(0) == rows && (array.ndim() == 1 || array.shape(1) == columns);
+  if (fine) return;
+  std::string text = std::string(name) + ": expected shape (" + std::to_string(rows);
+  text += array.ndim() == 2 ? ", " + std::to_string(columns) + ")" : ",)";
+  throw nb::value_error(text.c_str());
+}
+
+std::vector<Point> read_points(const Corners& corners) {
+  std::vector<Point> points(corners.shape(0));
+  for (size_t i = 0; i < points.size(); ++i) points[i] = {corners(i, 0), corners(i, 1)};
+  return points;
+}
+
+Points to_array(const std::vector<Point>& points) {
+  auto* copy = new std::vector<Point>(points);
+  nb::capsule owner(copy, [](void* p) noexcept { delete static_cast<std::vector<Point>*>(p); });
+  return Points(reinterpret_cast<double*>(copy->data()), {copy->size(), 2}, owner);
+}
+
+/// The engine as Python sees it: arguments are checked here.
+class BoundEngine {
+ public:
+  BoundEngine(const nb::tuple& body, const std::string& track, int n_envs, int n_threads) {
+    if (n_envs < 1) throw nb::value_error("num_envs: expected a positive number");
+    if (n_threads < 1) throw nb::value_error("num_threads: expected a positive number");
+    engine_ = make_engine(read_body(body), parse_track(track), n_envs, n_threads);
+    started_.resize(static_cast<size_t>(n_envs));
+    given_.resize(static_cast<size_t>(n_envs));
+  }
+
+  void advance(const Row<const uint8_t>& mode, const Table<const float>& actions,
+               const Table<const double>& tasks, const Row<const uint64_t>& level_seeds,
+               const Table<float>& observations, const Row<double>& rewards,
+               const Row<bool>& terminated, const Row<double>& positions) {
+    const Turn turn(busy_);
+    const auto n = static_cast<size_t>(engine_->n_envs);
+    const auto dim = static_cast<size_t>(task_dim(engine_->track));
+    expect_shape(mode, "mode", n, 0);
+    expect_shape(actions, "actions", n, static_cast<size_t>(engine_->n_joints));
+    expect_shape(tasks, "tasks", n, dim);
+    expect_shape(level_seeds, "level_seeds", n, 0);
+    expect_shape(observations, "observations", n, static_cast<size_t>(engine_->observation_size));
+    expect_shape(rewards, "rewards", n, 0);
+    expect_shape(terminated, "terminated", n, 0);
+    expect_shape(positions, "positions", n, 0);
+    for (size_t i = 0; i < n; ++i) check_lane(i, mode(i), actions, tasks, level_seeds(i), dim);
+    for (size_t i = 0; i < n; ++i) {
+      if (mode(i) != 2) continue;
+      started_[i] = true;
+      given_[i] = false;
+    }
+    const Batch batch{mode.data(),         actions.data(), tasks.data(),      level_seeds.data(),
+                      observations.data(), rewards.data(), terminated.data(), positions.data()};
+    const nb::gil_scoped_release release;
+    engine_->advance(batch);
+  }
+
+  void set_terrain(int lane, const Corners& ground, const std::vector<Corners>& polygons,
+                   double push) {
+    const Turn turn(busy_);
+    check_index(lane);
+    Start start{{read_points(ground), {}}, push};
+    for (const Corners& polygon : polygons) start.terrain.polygons.push_back(read_points(polygon));
+    check_terrain(start.terrain);
+    if (!(std::abs(push) <= 1000.0)) throw nb::value_error("push: expected at most 1000 N");
+    engine_->set_terrain(lane, std::move(start));
+    given_[static_cast<size_t>(lane)] = true;
+  }
+
+  nb::tuple get_terrain(int lane) {
+    const Turn turn(busy_);
+    check_started(lane);
+    const Terrain& terrain = *engine_->terrain(lane);
+    nb::list polygons;
+    for (const auto& polygon : terrain.polygons) polygons.append(to_array(polygon));
+    return nb::make_tuple(to_array(terrain.ground), polygons);
+  }
+
+  auto get_bodies(int lane) {
+    const Turn turn(busy_);
+    check_started(lane);
+    const auto parts = static_cast<size_t>(engine_->n_parts);
+    auto* values = new float[parts * 6];
+    nb::capsule owner(values, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+    engine_->get_bodies(lane, values);
+    return nb::ndarray<nb::numpy, float, nb::ndim<2>>(values, {parts, 6}, owner);
+  }
+
+  void set_bodies(int lane, const Table<const float>& bodies) {
+    const Turn turn(busy_);
+    check_started(lane);
+    expect_shape(bodies, "bodies", static_cast<size_t>(engine_->n_parts), 6);
+    for (size_t k = 0; k < bodies.size(); ++k) {
+      if (!(std::abs(bodies.data()[k]) < 1e6f)) throw nb::value_error("bodies: not finite");
+    }
+    engine_->set_bodies(lane, bodies.data());
+  }
+
+  nb::bytes get_state(int lane) {
+    const Turn turn(busy_);
+    check_started(lane);
+    const std::string state = engine_->get_state(lane);
+    return nb::bytes(state.data(), state.size());
+  }
+
+  void set_state(int lane, const nb::bytes& state) {
+    const Turn turn(busy_);
+    check_index(lane);
+    engine_->set_state(lane, std::string(state.c_str(), state.size()));
+    started_[static_cast<size_t>(lane)] = true;
+  }
+
+  size_t memory_bytes() {
+    const Turn turn(busy_);
+    return engine_->memory_bytes();
+  }
+
+  const Engine& engine() const { return *engine_; }
+
+ private:
+  void check_index(int lane) const {
+    if (lane < 0 || lane >= engine_->n_envs) {
+      throw nb::index_error(("lane: expected 0 to " + std::to_string(engine_->n_envs - 1)).c_str());
+    }
+  }
+
+  void check_started(int lane) const {
+    check_index(lane);
+    if (!started_[static_cast<size_t>(lane)]) {
+      throw std::runtime_error("lane " + std::to_string(lane) + ": restart it first");
+    }
+  }
+
+  void check_lane(size_t i, uint8_t mode, const Table<const float>& actions,
+                  const Table<const double>& tasks, uint64_t level_seed, size_t dim) const {
+    const auto where = [&](const char* what) {
+      return std::string(what) + " (lane " + std::to_string(i) + ")";
+    };
+    if (mode > 2) throw nb::value_error(where("mode: expected 0, 1 or 2").c_str());
+    if (mode == 1) {
+      if (!started_[i]) throw std::runtime_error(where("mode: restart the lane first"));
+      const float* action = actions.data() + i * static_cast<size_t>(engine_->n_joints);
+      for (int j = 0; j < engine_->n_joints; ++j) {
+        if (!std::isnan(action[j])) continue;
+        throw nb::value_error(where("actions: expected numbers, got NaN").c_str());
+      }
+    }
+    if (mode == 2 && !given_[i]) {
+      check_level(engine_->track, {tasks.data() + i * dim, dim}, level_seed);
+    }
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::vector<bool> started_, given_;
+  std::atomic_flag busy_;
+};
+
+}  // namespace
+}  // namespace teachenv::inline TEACHENV_ISA
+
+/// Adds `Engine` to the module.
+void bind_engine(nb::module_& m) {
+  using teachenv::BoundEngine;
+  nb::class_<BoundEngine>(m, "Engine", "A batch of walkers; see `_native_baseline.pyi`.")
+      .def(nb::init<const nb::tuple&, const std::string&, int, int>(), "body"_a, "track"_a,
+           "num_envs"_a, "num_threads"_a)
+      .def("advance", &BoundEngine::advance, "mode"_a.noconvert(), "actions"_a.noconvert(),
+           "tasks"_a.noconvert(), "level_seeds"_a.noconvert(), "observations"_a.noconvert(),
+           "rewards"_a.noconvert(), "terminated"_a.noconvert(), "positions"_a.noconvert())
+      .def("set_terrain", &BoundEngine::set_terrain, "lane"_a, "ground"_a, "polygons"_a, "push"_a)
+      .def("get_terrain", &BoundEngine::get_terrain, "lane"_a)
+      .def("get_bodies", &BoundEngine::get_bodies, "lane"_a)
+      .def("set_bodies", &BoundEngine::set_bodies, "lane"_a, "bodies"_a)
+      .def("get_state", &BoundEngine::get_state, "lane"_a)
+      .def("set_state", &BoundEngine::set_state, "lane"_a, "state"_a)
+      .def("memory_bytes", &BoundEngine::memory_bytes)
+      .def_prop_ro("num_parts", [](const BoundEngine& e) { return e.engine().n_parts; })
+      .def_prop_ro("num_joints", [](const BoundEngine& e) { return e.engine().n_joints; })
+      .def_prop_ro("observation_size",
+                   [](const BoundEngine& e) { return e.engine().observation_size; })
+      .def_prop_ro("task_dim",
+                   [](const BoundEngine& e) { return teachenv::task_dim(e.engine().track); })
+      .def_prop_ro("lanes", [](const BoundEngine&) { return teachenv::kLanes; })
+      .def_prop_ro("isa", [](const BoundEngine&) { return TEACHENV_NAME(TEACHENV_ISA); });
+}

@@ -1,0 +1,77 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string_view.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "terrain.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace teachenv {
+namespace {
+
+using Points = nb::ndarray<nb::numpy, double, nb::shape<-1, 2>, nb::c_contig>;
+using Task = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+/// A NumPy array that owns the points.
+Points to_array(std::vector<Point>&& points) {
+  static_assert(sizeof(Point) == 2 * sizeof(double));
+  using Vector = std::vector<Point>;
+  auto owned = std::make_unique<Vector>(std::move(points));
+  auto* data = reinterpret_cast<double*>(owned->data());
+  const std::size_t count = owned->size();
+  nb::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<Vector*>(p); });
+  owned.release();
+  return Points(data, {count, 2}, owner);
+}
+
+/// Any Python integer as a level seed; those beyond 64 bits become one that is out of range.
+std::uint64_t to_level_seed(nb::handle value) {
+  const auto index = nb::steal(PyNumber_Index(value.ptr()));
+  if (!index.is_valid()) throw nb::python_error();
+  int overflow = 0;
+  const long long seed = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0 || seed < 0) {
+    throw nb::value_error("level_seed: expected a whole number in [0, 2**53)");
+  }
+  return static_cast<std::uint64_t>(seed);
+}
+
+nb::tuple terrain(std::string_view track_name, const Task& task, nb::handle level_seed) {
+  const Track track = parse_track(track_name);
+  const std::uint64_t seed = to_level_seed(level_seed);
+  check_level(track, {task.data(), task.size()}, seed);
+  Start start = make_start(track, task.data(), seed);
+  nb::list polygons;
+  for (auto& polygon : start.terrain.polygons) polygons.append(to_array(std::move(polygon)));
+  return nb::make_tuple(to_array(std::move(start.terrain.ground)), polygons, start.push);
+}
+
+}  // namespace
+}  // namespace teachenv
+
+/// Adds `terrain` to the module.
+void bind_terrain(nb::module_& m) {
+  m.def("terrain", &teachenv::terrain, "track"_a, "task"_a.noconvert(), "level_seed"_a,
+        nb::sig("def terrain(track: str, task: numpy.typing.NDArray[numpy.float64], "
+                "level_seed: int) -> tuple[numpy.typing.NDArray[numpy.float64], "
+                "list[numpy.typing.NDArray[numpy.float64]], float]"),
+        "Return ground, obstacles and push of a level, as ``teachenv.envs.bipedal.terrain`` makes "
+        "them.\n\n"
+        "Args:\n"
+        "    track: \"stock\" or \"stump_tracks\".\n"
+        "    task: float64: stock (course: 0 or 1); stump_tracks (height in terrain steps, "
+        "spacing in metres).\n"
+        "    level_seed: A whole number in [0, 2**53).\n\n"
+        "Raises:\n"
+        "    ValueError: for an unknown track, a task of another length or not finite, or a seed "
+        "out of range.\n"
+        "    TypeError: for arguments of other types.");
+}
