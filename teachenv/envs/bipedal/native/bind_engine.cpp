@@ -56,7 +56,8 @@ BodySpec read_body(const nb::tuple& body) {
     part.angle = nb::cast<double>(p[6]);
     part.fatal = nb::cast<bool>(p[7]);
     part.senses_contact = nb::cast<bool>(p[8]);
-    if (part.outline.size() > kMaxVertices) throw nb::value_error("body: a part has over 8 corners");
+    if (part.outline.size() > kMaxVertices)
+      throw nb::value_error("body: a part has over 8 corners");
     spec.parts.push_back(part);
   }
   for (nb::handle item : nb::cast<nb::tuple>(body[1])) {
@@ -64,8 +65,7 @@ BodySpec read_body(const nb::tuple& body) {
     using Pair = std::array<double, 2>;
     spec.joints.push_back({nb::cast<int>(j[0]), nb::cast<int>(j[1]), nb::cast<Pair>(j[2]),
                            nb::cast<Pair>(j[3]), nb::cast<double>(j[4]), nb::cast<double>(j[5]),
-                           nb::cast<double>(j[6]), nb::cast<double>(j[7]),
-                           nb::cast<double>(j[8])});
+                           nb::cast<double>(j[6]), nb::cast<double>(j[7]), nb::cast<double>(j[8])});
   }
   spec.torque = nb::cast<double>(body[2]);
   spec.torque_penalty = nb::cast<double>(body[3]);

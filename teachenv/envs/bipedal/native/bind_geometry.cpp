@@ -86,26 +86,29 @@ void bind_geometry(nb::module_& m) {
   nb::class_<Shape>(m, "_Shape")
       .def_static("polygon", &polygon, "points"_a)
       .def_static("box", &make_box, "half_width"_a, "half_height"_a)
-      .def_static("edge", [](Pair a, Pair b) { return make_edge(vec(a), vec(b)); }, "a"_a, "b"_a)
+      .def_static(
+          "edge", [](Pair a, Pair b) { return make_edge(vec(a), vec(b)); }, "a"_a, "b"_a)
       .def_prop_ro("vertices", [](const Shape& s) { return as_list(s.v, s.count); })
       .def_prop_ro("normals", [](const Shape& s) { return as_list(s.n, s.count); })
       .def_prop_ro("centroid", [](const Shape& s) { return pair(s.centroid); })
       .def("mass", &mass, "density"_a)
       .def("bounds", &bounds, "placement"_a)
-      .def("cast", [](const Shape& s, Pair from, Pair to) { return cast(s, vec(from), vec(to)); },
-           "start"_a, "end"_a);
+      .def(
+          "cast", [](const Shape& s, Pair from, Pair to) { return cast(s, vec(from), vec(to)); },
+          "start"_a, "end"_a);
   m.def("_collide", &manifold, "terrain"_a, "part"_a, "placement"_a);
   m.def("_time_of_impact", &impact, "terrain"_a, "part"_a, "motion"_a);
-  m.def("_surely_apart",
-        [](const Shape& terrain, const Shape& part, const Motion& motion) {
-          const Sweep way = sweep(motion);
-          float radius = 0.0f;
-          for (int i = 0; i < part.count; ++i) {
-            radius = std::max(radius, length(part.v[i] - way.local_center));
-          }
-          return surely_apart(terrain, part, pose_at(way, 0.0f), pose_at(way, 1.0f),
-                              way.a - way.a0, radius);
-        },
-        "terrain"_a, "part"_a, "motion"_a);
+  m.def(
+      "_surely_apart",
+      [](const Shape& terrain, const Shape& part, const Motion& motion) {
+        const Sweep way = sweep(motion);
+        float radius = 0.0f;
+        for (int i = 0; i < part.count; ++i) {
+          radius = std::max(radius, length(part.v[i] - way.local_center));
+        }
+        return surely_apart(terrain, part, pose_at(way, 0.0f), pose_at(way, 1.0f), way.a - way.a0,
+                            radius);
+      },
+      "terrain"_a, "part"_a, "motion"_a);
   m.def("_sines_and_cosines", &sines_and_cosines, "angles"_a);
 }

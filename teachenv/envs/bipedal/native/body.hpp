@@ -97,9 +97,8 @@ inline Body make_body(const BodySpec& spec) {
     const Part &parent = body.parts[joint.parent], &child = body.parts[joint.child];
     body.joints.push_back({to_float(joint.parent_anchor) - parent.center,
                            to_float(joint.child_anchor) - child.center,
-                           child.spawn_angle - parent.spawn_angle,
-                           static_cast<float>(joint.lower), static_cast<float>(joint.upper),
-                           static_cast<float>(joint.speed),
+                           child.spawn_angle - parent.spawn_angle, static_cast<float>(joint.lower),
+                           static_cast<float>(joint.upper), static_cast<float>(joint.speed),
                            1.0f / (parent.inverse_inertia + child.inverse_inertia), joint.speed,
                            joint.observed_offset});
   }

@@ -24,7 +24,7 @@ struct Contact {
 template <int n_parts>
 struct Contacts {
   std::vector<Contact> list;
-  std::array<Box, n_parts> fat;      ///< extended boxes of the parts
+  std::array<Box, n_parts> fat;       ///< extended boxes of the parts
   std::array<bool, n_parts> touched;  ///< what the last begin or end event of a part was
   bool fallen;                        ///< whether a fatal part has touched
 

@@ -8,9 +8,9 @@ namespace teachenv::inline TEACHENV_ISA::detail {
 
 /// A vertex of the difference part - terrain.
 struct Corner {
-  int still, moved;   ///< indices of the vertices
+  int still, moved;            ///< indices of the vertices
   Vec2 on_still, on_moved, w;  ///< in world coordinates, and their difference
-  float weight;       ///< in the point nearest to the origin
+  float weight;                ///< in the point nearest to the origin
 };
 
 struct Simplex {
@@ -125,8 +125,7 @@ inline Vec2 search_direction(const Simplex& simplex) {
 
 /// Distance of the outlines. The simplex is where the search starts (see restart), and then the
 /// features that are closest.
-inline float distance(const Shape& terrain, const Shape& part, const Pose& pose,
-                      Simplex& simplex) {
+inline float distance(const Shape& terrain, const Shape& part, const Pose& pose, Simplex& simplex) {
   constexpr int kMaxIterations = 20;
   restart(simplex, terrain, part, pose);
   for (int iteration = 0; iteration < kMaxIterations; ++iteration) {

@@ -52,8 +52,8 @@ inline double inverse_normal(double p) {
   constexpr std::array kTailNum{-7.784894002430293e-03, -3.223964580411365e-01,
                                 -2.400758277161838e00,  -2.549732539343734e00,
                                 4.374664141464968e00,   2.938163982698783e00};
-  constexpr std::array kTailDen{7.784695709041462e-03, 3.224671290700398e-01,
-                                2.445134137142996e00, 3.754408661907416e00, 1.0};
+  constexpr std::array kTailDen{7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e00,
+                                3.754408661907416e00, 1.0};
   constexpr double kTail = 0.02425;
   if (p < kTail) {
     const double q = std::sqrt(-2.0 * exact_log(p));

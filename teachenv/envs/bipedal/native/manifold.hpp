@@ -29,7 +29,7 @@ struct Manifold {
 
 namespace detail {
 
-constexpr float kTouch = 2.0f * kSkin;  ///< outlines this close touch
+constexpr float kTouch = 2.0f * kSkin;                            ///< outlines this close touch
 constexpr float kPreference = 0.98f, kPreferenceOffset = 0.001f;  ///< for the terrain's sides
 
 enum class Feature : uint8_t { vertex, side };
@@ -60,9 +60,9 @@ inline bool clip(ClipPoint segment[2], Vec2 normal, float offset, int vertex) {
   if (d0 <= 0.0f && d1 <= 0.0f) return true;
   if (!(d0 * d1 < 0.0f)) return false;
   const float share = d0 / (d0 - d1);
-  const ClipPoint cut{segment[0].v + share * (segment[1].v - segment[0].v),
-                      {static_cast<uint8_t>(vertex), segment[0].features.other,
-                       Feature::vertex, Feature::side}};
+  const ClipPoint cut{
+      segment[0].v + share * (segment[1].v - segment[0].v),
+      {static_cast<uint8_t>(vertex), segment[0].features.other, Feature::vertex, Feature::side}};
   if (d0 > 0.0f) segment[0] = segment[1];
   segment[1] = cut;
   return true;

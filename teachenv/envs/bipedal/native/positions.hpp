@@ -27,8 +27,7 @@ struct Reach {
   Lanes nx, ny, x, y, distance;
 };
 
-inline Reach reach(const Place& place, int i, Vec2 center, Lanes s, Lanes c,
-                   Lanes x, Lanes y) {
+inline Reach reach(const Place& place, int i, Vec2 center, Lanes s, Lanes c, Lanes x, Lanes y) {
   const Lanes lx = select(place.still, place.local_x[i], place.local_px) - center.x;
   const Lanes ly = select(place.still, place.local_y[i], place.local_py) - center.y;
   const Lanes turned_x = (c * lx - s * ly) + x, turned_y = (s * lx + c * ly) + y;
@@ -116,8 +115,8 @@ class Positions {
   }
 
   /// Move a part out of the terrain; returns the lanes in which it was not too deep.
-  [[gnu::always_inline]] static inline Mask push_out(const Place& place, const Part& part, Mask open,
-                                                     Lanes& x, Lanes& y, Lanes& angle) {
+  [[gnu::always_inline]] static inline Mask push_out(const Place& place, const Part& part,
+                                                     Mask open, Lanes& x, Lanes& y, Lanes& angle) {
     const float m = part.inverse_mass, inertia = part.inverse_inertia;
     Mask fine = Mask{} - 1;
     for (int i = 0; i < (any(place.second) ? 2 : 1); ++i) {
@@ -153,8 +152,7 @@ class Positions {
                               clamp(above - kAngularSlop, zero, most));
     const Lanes turn = select((at != 0) & open, -joint.motor_mass * back, zero);
     const Mask turned_fine =
-        (at == 0) | ((at < 0) & (-below <= kAngularSlop)) |
-        ((at > 0) & (above <= kAngularSlop));
+        (at == 0) | ((at < 0) & (-below <= kAngularSlop)) | ((at > 0) & (above <= kAngularSlop));
     angle[a] -= ia * turn;
     angle[b] += ib * turn;
     Lanes sa, ca, sb, cb;

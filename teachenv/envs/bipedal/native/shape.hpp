@@ -9,7 +9,7 @@
 namespace teachenv::inline TEACHENV_ISA {
 
 constexpr int kMaxVertices = 8;
-constexpr float kSlop = 0.005f;         ///< overlap or gap that counts as none, in metres
+constexpr float kSlop = 0.005f;        ///< overlap or gap that counts as none, in metres
 constexpr float kSkin = 2.0f * kSlop;  ///< every shape reaches this far beyond its outline
 
 /// A convex polygon, counter-clockwise, or an edge (count 2). n[i] is the outer unit normal of the

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "positions.hpp"
+#include "slots.hpp"
 
 namespace teachenv::inline TEACHENV_ISA {
 
@@ -21,18 +21,6 @@ struct LanesState {
   } joints[n_joints];
 };
 
-/// The contact points of a place in the velocity solver; lanes without have zero masses.
-struct Slot {
-  Mask pair;  ///< both points are solved together
-  Lanes nx, ny;
-  struct Point {
-    Lanes lever, side;  ///< arms of normal and tangent impulses
-    Lanes normal_mass, tangent_mass, normal_impulse, tangent_impulse;
-  } points[2];
-  Lanes k11, k12, k22, inverse11, inverse12, inverse22;
-  bool any_second, any_pair;
-};
-
 template <class Topology>
 class Solver {
  public:
@@ -40,12 +28,12 @@ class Solver {
   using State = LanesState<Topology>;
 
   struct JointStep {
-    Lanes ax, ay, bx, by;                    ///< arms of parent and child
-    Lanes k13, k23;                          ///< of the 3x3 mass matrix
-    Lanes m13, m23, m33;                     ///< last row of its inverse
-    Lanes d11, d12, d22;                     ///< inverse of its 2x2 corner
-    Lanes target, max_impulse;               ///< of the motor
-    Lanes min_limit, max_limit;              ///< bounds of the limit's impulse
+    Lanes ax, ay, bx, by;        ///< arms of parent and child
+    Lanes k13, k23;              ///< of the 3x3 mass matrix
+    Lanes m13, m23, m33;         ///< last row of its inverse
+    Lanes d11, d12, d22;         ///< inverse of its 2x2 corner
+    Lanes target, max_impulse;   ///< of the motor
+    Lanes min_limit, max_limit;  ///< bounds of the limit's impulse
   };
 
   /// Set from outside before a step: the walkers, places and impulses of their contacts, motors.
@@ -77,9 +65,7 @@ class Solver {
     each_slot([&](int p, Slot& slot, const Place& place) {
       prepare_slot(slot, place, body.parts[p], state, p);
     });
-    each_slot([&](int p, Slot& slot, const Place&) {
-      warm_start(slot, body.parts[p], state, p);
-    });
+    each_slot([&](int p, Slot& slot, const Place&) { warm_start(slot, body.parts[p], state, p); });
     unroll<n_joints>([&](auto k) { prepare_joint<Topology::order.joints[k]>(body); });
   }
 
@@ -96,8 +82,8 @@ class Solver {
         constexpr int p = Topology::order.parts[k];
         const int n_one = one.positions.n_places[p], n_two = two.positions.n_places[p];
         for (int s = 0; s < n_one || s < n_two; ++s) {
-          if (s < n_one) solve_slot(one.slots[p][s], body.parts[p], u, p);
-          if (s < n_two) solve_slot(two.slots[p][s], body.parts[p], v, p);
+          if (s < n_one) solve_slot(one.slots[p][s], body.parts[p], u.x[p], u.y[p], u.spin[p]);
+          if (s < n_two) solve_slot(two.slots[p][s], body.parts[p], v.x[p], v.y[p], v.spin[p]);
         }
       });
     }
@@ -115,7 +101,7 @@ class Solver {
       unroll<n_parts>([&](auto k) __attribute__((always_inline)) {
         constexpr int p = Topology::order.parts[k];
         for (int s = 0; s < one.positions.n_places[p]; ++s) {
-          solve_slot(one.slots[p][s], body.parts[p], v, p);
+          solve_slot(one.slots[p][s], body.parts[p], v.x[p], v.y[p], v.spin[p]);
         }
       });
     }
@@ -143,8 +129,8 @@ class Solver {
       }
       const Lanes size = select(turn < 0.0f, -turn, turn);
       const Lanes slower = kMaxRotation / select(size > 0.0f, size, broadcast(1.0f));
-      state.spin[p] = select(turn * turn > kMaxRotation * kMaxRotation, state.spin[p] * slower,
-                             state.spin[p]);
+      state.spin[p] =
+          select(turn * turn > kMaxRotation * kMaxRotation, state.spin[p] * slower, state.spin[p]);
       positions.x[p] = state.x[p] + kTimeStep * state.vx[p];
       positions.y[p] = state.y[p] + kTimeStep * state.vy[p];
       positions.angle[p] = state.angle[p] + kTimeStep * state.spin[p];
@@ -157,15 +143,13 @@ class Solver {
     Lanes x[n_parts], y[n_parts], spin[n_parts];
 
     explicit Velocities(const State& state) {
-      unroll<n_parts>([&](auto p) {
-        x[p] = state.vx[p], y[p] = state.vy[p], spin[p] = state.spin[p];
-      });
+      unroll<n_parts>(
+          [&](auto p) { x[p] = state.vx[p], y[p] = state.vy[p], spin[p] = state.spin[p]; });
     }
 
     void store(State& state) const {
-      unroll<n_parts>([&](auto p) {
-        state.vx[p] = x[p], state.vy[p] = y[p], state.spin[p] = spin[p];
-      });
+      unroll<n_parts>(
+          [&](auto p) { state.vx[p] = x[p], state.vy[p] = y[p], state.spin[p] = spin[p]; });
     }
   };
 
@@ -176,120 +160,6 @@ class Solver {
       for (int s = 0; s < positions.n_places[p]; ++s) fn(p, slots[p][s], positions.places[p][s]);
     }
   }
-
-  // -- contacts --------------------------------------------------------------------------
-
-  static void prepare_slot(Slot& slot, const Place& place, const Part& part, const State& state,
-                           int p) {
-    const float m = part.inverse_mass, inertia = part.inverse_inertia;
-    const Lanes s = state.sine[p], c = state.cosine[p], zero{};
-    Lanes lever[2], k_normal[2];
-    for (int i = 0; i < 2; ++i) {
-      auto& point = slot.points[i];
-      const Reach at = reach(place, i, part.center, s, c, state.x[p], state.y[p]);
-      slot.nx = select(place.still, at.nx, -at.nx);
-      slot.ny = select(place.still, at.ny, -at.ny);
-      const Lanes half = 0.5f * at.distance;
-      const Lanes arm_x = (at.x - half * at.nx) - state.x[p];
-      const Lanes arm_y = (at.y - half * at.ny) - state.y[p];
-      lever[i] = arm_x * slot.ny - arm_y * slot.nx;
-      point.lever = lever[i];
-      point.side = -(arm_x * slot.nx + arm_y * slot.ny);  // arm x tangent, tangent = (ny, -nx)
-      k_normal[i] = m + inertia * lever[i] * lever[i];
-      const Lanes k_tangent = m + inertia * point.side * point.side;
-      const Mask has = i == 0 ? place.used : place.second;
-      point.normal_mass = select(has, 1.0f / k_normal[i], zero);
-      point.tangent_mass = select(has, 1.0f / k_tangent, zero);
-    }
-    slot.k11 = k_normal[0], slot.k22 = k_normal[1];
-    slot.k12 = m + inertia * lever[0] * lever[1];
-    const Lanes determinant = slot.k11 * slot.k22 - slot.k12 * slot.k12;
-    slot.pair = place.second & (slot.k11 * slot.k11 < 1000.0f * determinant);
-    const Lanes inverse = 1.0f / select(slot.pair, determinant, broadcast(1.0f));
-    slot.inverse11 = inverse * slot.k22;
-    slot.inverse12 = -(inverse * slot.k12);
-    slot.inverse22 = inverse * slot.k11;
-    // An ill-conditioned pair is solved as its first point alone.
-    const Mask alone = place.second & ~slot.pair;
-    auto& last = slot.points[1];
-    last.normal_mass = select(alone, zero, last.normal_mass);
-    last.tangent_mass = select(alone, zero, last.tangent_mass);
-    last.normal_impulse = select(alone, zero, last.normal_impulse);
-    last.tangent_impulse = select(alone, zero, last.tangent_impulse);
-    slot.any_second = any(place.second);
-    slot.any_pair = any(slot.pair);
-  }
-
-  static void warm_start(Slot& slot, const Part& part, State& state, int p) {
-    for (auto& point : slot.points) {
-      const Lanes normal = point.normal_impulse, tangent = point.tangent_impulse;
-      state.vx[p] = state.vx[p] + part.inverse_mass * (normal * slot.nx + tangent * slot.ny);
-      state.vy[p] = state.vy[p] + part.inverse_mass * (normal * slot.ny - tangent * slot.nx);
-      state.spin[p] = state.spin[p] + part.inverse_inertia *
-                                          (normal * point.lever + tangent * point.side);
-    }
-  }
-
-  [[gnu::always_inline]] static inline void solve_slot(Slot& slot, const Part& part,
-                                                       Velocities& v, int p) {
-    const float m = part.inverse_mass, inertia = part.inverse_inertia, friction = part.friction;
-    Lanes &vx = v.x[p], &vy = v.y[p], &w = v.spin[p];
-    const Lanes nx = slot.nx, ny = slot.ny;
-    solve_friction(slot.points[0], nx, ny, m, inertia, friction, vx, vy, w);
-    if (slot.any_second) solve_friction(slot.points[1], nx, ny, m, inertia, friction, vx, vy, w);
-    auto &first = slot.points[0], &second = slot.points[1];
-    const Lanes along = nx * vx + ny * vy, zero{};
-    const Lanes v1 = along + w * first.lever;
-    const Lanes a1 = first.normal_impulse;
-    const Lanes single = max(a1 - first.normal_mass * v1, zero);
-    if (!slot.any_pair) {
-      const Lanes change = single - a1;
-      first.normal_impulse = single;
-      const Lanes step = m * change;
-      vx += step * nx;
-      vy += step * ny;
-      w += (inertia * first.lever) * change;
-      return;
-    }
-    const Lanes v2 = along + w * second.lever, a2 = second.normal_impulse;
-    const Lanes b1 = v1 - (slot.k11 * a1 + slot.k12 * a2);
-    const Lanes b2 = v2 - (slot.k12 * a1 + slot.k22 * a2);
-    const Lanes both1 = -(slot.inverse11 * b1 + slot.inverse12 * b2);
-    const Lanes both2 = -(slot.inverse12 * b1 + slot.inverse22 * b2);
-    const Mask both = (both1 >= 0.0f) & (both2 >= 0.0f);
-    const Lanes only1 = -(first.normal_mass * b1), only2 = -(second.normal_mass * b2);
-    const Mask one = (only1 >= 0.0f) & (slot.k12 * only1 + b2 >= 0.0f);
-    const Mask two = (only2 >= 0.0f) & (slot.k12 * only2 + b1 >= 0.0f);
-    const Mask none = (b1 >= 0.0f) & (b2 >= 0.0f);
-    Lanes x1 = select(none, zero, a1), x2 = select(none, zero, a2);
-    x1 = select(two, zero, x1), x2 = select(two, only2, x2);
-    x1 = select(one, only1, x1), x2 = select(one, zero, x2);
-    x1 = select(both, both1, x1), x2 = select(both, both2, x2);
-    x1 = select(slot.pair, x1, single), x2 = select(slot.pair, x2, zero);
-    const Lanes change1 = x1 - a1, change2 = x2 - a2;
-    first.normal_impulse = x1;
-    second.normal_impulse = x2;
-    const Lanes step = m * (change1 + change2);
-    vx += step * nx;
-    vy += step * ny;
-    w += (inertia * first.lever) * change1 + (inertia * second.lever) * change2;
-  }
-
-  [[gnu::always_inline]] static inline void solve_friction(Slot::Point& point, Lanes nx, Lanes ny,
-                                                           float m, float inertia, float friction,
-                                                           Lanes& vx, Lanes& vy, Lanes& w) {
-    const Lanes v = (ny * vx - nx * vy) + w * point.side;
-    const Lanes most = friction * point.normal_impulse, before = point.tangent_impulse;
-    const Lanes impulse = clamp(before - point.tangent_mass * v, -most, most);
-    const Lanes change = impulse - before;
-    point.tangent_impulse = impulse;
-    const Lanes step = m * change;
-    vx += step * ny;
-    vy -= step * nx;
-    w += (inertia * point.side) * change;
-  }
-
-  // -- joints ----------------------------------------------------------------------------
 
   template <int j>
   void prepare_joint(const Body& body) {
@@ -332,8 +202,8 @@ class Solver {
   }
 
   [[gnu::always_inline]] static inline void apply(Lanes& vx, Lanes& vy, Lanes& w, float m,
-                                                  float inertia, Lanes arm_x, Lanes arm_y,
-                                                  Lanes ix, Lanes iy, Lanes iz) {
+                                                  float inertia, Lanes arm_x, Lanes arm_y, Lanes ix,
+                                                  Lanes iy, Lanes iz) {
     vx += m * ix;
     vy += m * iy;
     w += inertia * ((arm_x * iy - arm_y * ix) + iz);

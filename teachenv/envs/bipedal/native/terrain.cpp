@@ -52,19 +52,27 @@ class StockTrack {
 
   void begin(Kind kind) {
     switch (kind) {
-      case Kind::grass: return;
-      case Kind::stump: return begin_stump();
-      case Kind::stairs: return begin_stairs();
-      case Kind::pit: return begin_pit();
+      case Kind::grass:
+        return;
+      case Kind::stump:
+        return begin_stump();
+      case Kind::stairs:
+        return begin_stairs();
+      case Kind::pit:
+        return begin_pit();
     }
   }
 
   void go_on(Kind kind, int column) {
     switch (kind) {
-      case Kind::grass: return grass(column);
-      case Kind::stump: return;
-      case Kind::stairs: return on_stairs();
-      case Kind::pit: return in_pit();
+      case Kind::grass:
+        return grass(column);
+      case Kind::stump:
+        return;
+      case Kind::stairs:
+        return on_stairs();
+      case Kind::pit:
+        return in_pit();
     }
   }
 

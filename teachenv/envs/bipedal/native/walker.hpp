@@ -34,7 +34,8 @@ class Walker {
     still_s_.fill(0.0f);
     asleep_ = false;
     push_ = static_cast<float>(start.push);
-    for (int p = 0; p < n_parts; ++p) place(body, p, body.parts[p].spawn, body.parts[p].spawn_angle);
+    for (int p = 0; p < n_parts; ++p)
+      place(body, p, body.parts[p].spawn, body.parts[p].spawn_angle);
     contacts_.restart(boxes_);
     bool moved[n_parts];
     std::fill(std::begin(moved), std::end(moved), true);
@@ -135,8 +136,8 @@ class Walker {
   void get_body(const Body& body, int p, float* out) const {
     const PartState& part = parts_[p];
     const Vec2 origin = pose(body, p).p;
-    const float values[] = {origin.x,          origin.y,  part.angle, part.velocity.x,
-                            part.velocity.y, part.spin};
+    const float values[] = {origin.x,        origin.y,        part.angle,
+                            part.velocity.x, part.velocity.y, part.spin};
     std::copy(std::begin(values), std::end(values), out);
   }
 
@@ -323,8 +324,7 @@ class Walker {
                     part.velocity,
                     part.spin};
     }
-    const uint32_t stopped =
-        Events<n_parts>(*world_, body, contacts_, motions, swept_).run();
+    const uint32_t stopped = Events<n_parts>(*world_, body, contacts_, motions, swept_).run();
     for (int p = 0; p < n_parts; ++p) {
       if (!(stopped >> p & 1u)) continue;
       PartState& part = parts_[p];
@@ -385,8 +385,8 @@ class Walker {
   Contacts<n_parts> contacts_{};
   std::array<PartState, n_parts> parts_{};
   std::array<JointMemory, n_joints> joints_{};
-  std::array<Box, n_parts> boxes_{};  ///< around the parts
-  std::array<Box, n_parts> swept_{};  ///< around the parts at both ends of the step
+  std::array<Box, n_parts> boxes_{};      ///< around the parts
+  std::array<Box, n_parts> swept_{};      ///< around the parts at both ends of the step
   std::array<float, n_parts> still_s_{};  ///< for how long a part has hardly moved
   bool asleep_ = false;
   float push_ = 0.0f;  ///< acts in the first step only

@@ -118,9 +118,7 @@ class World {
 
  private:
   static constexpr Pose kHere{{0.0f, 0.0f}, {0.0f, 1.0f}};
-  static Vec2 narrow(const Point& p) {
-    return {static_cast<float>(p.x), static_cast<float>(p.y)};
-  }
+  static Vec2 narrow(const Point& p) { return {static_cast<float>(p.x), static_cast<float>(p.y)}; }
 
   Terrain terrain_;
   std::vector<Shape> polygons_;
