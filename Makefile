@@ -4,16 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BUILT := $(VENV)/.built
+SANITIZED := build/sanitize
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install native demo test test-slow lint format lock clean
+.PHONY: help install native demo test test-slow sanitize lint format lock clean
 
 help:
 	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo-*)"
 	@echo "make test      install and run the tests"
 	@echo "make test-slow the slow tests"
+	@echo "make sanitize  the native engine's tests, stopping at memory errors (Linux, GCC)"
 	@echo "make lint      install and run ruff and mypy"
 	@echo "make native    install and build the native engine, again where its C++ changed"
 
@@ -46,6 +48,22 @@ test: $(BUILT)
 
 test-slow: $(BUILT)
 	$(BIN)/python -m pytest -m slow -n 2
+
+# A build of its own in a copy of the package; -S keeps Python from finding the usual one. Leaks
+# are not looked for: Python never frees everything.
+sanitize: $(INSTALLED)
+	rm -rf $(SANITIZED)/tree
+	$(BIN)/cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja \
+		-DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -DTEACHENV_SANITIZE=ON
+	$(BIN)/cmake --build $(SANITIZED)
+	mkdir -p $(SANITIZED)/tree
+	cp -r pyproject.toml teachenv teachers students tests $(SANITIZED)/tree
+	$(BIN)/cmake --install $(SANITIZED) --prefix $(SANITIZED)/tree
+	cd $(SANITIZED)/tree && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+		PYTHONPATH=$$($(CURDIR)/$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+		$(CURDIR)/$(BIN)/python -S -m pytest -m "not slow" $(addprefix tests/test_native_,\
+		engine.py arguments.py bits.py state.py geometry.py terrain.py)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,84 +1,184 @@
-"""Steps per second of the reference walker against Gymnasium's, in one process.
+"""One table: how fast the walkers step, reset, and what memory they take, against Gymnasium.
 
-Repetitions alternate between the environments, so that other work on the machine hits all alike;
-times are CPU time of this process, figures are medians. Every environment is called unwrapped,
-with the same random actions; resets are timed apart.
+All in one process. Every figure is measured in turns with Gymnasium's environment on the same
+terrain (easy where it has none), so that other work on the machine hits both alike. Times are CPU
+seconds of all threads, inside `step` or `reset` only; figures and ratios are medians. Actions are
+random. Batches start from walkers spread over whole episodes; their steps include the resets of
+those that ended, steps of single environments do not. EnvPool is shown where it can be imported.
 
-    python benchmarks/walker_speed.py --steps 3000 --repetitions 7
+    python benchmarks/walker_speed.py            # some minutes; prints the README's table
+    python benchmarks/walker_speed.py --quick    # half a minute, for a first impression
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
+import platform
 import statistics
-import time
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
+import psutil
+from walker_contenders import (
+    LIMIT,
+    TERRAINS,
+    Bare,
+    Batch,
+    Single,
+    Turn,
+    gymnasium_walker,
+    native_walkers,
+    reference_walker,
+)
 
-import teachenv  # noqa: F401  (registers the ids)
+from teachenv.envs.bipedal import _native
 
-STUMPS = {"task": {"stump_height": 1.5, "stump_spacing": 3.0}}
-
-
-def environments() -> dict[str, tuple[gym.Env[Any, Any], dict[str, Any] | None]]:
-    def ours(name: str, **kwargs: Any) -> gym.Env[Any, Any]:
-        return gym.make(f"teachenv/{name}", **kwargs).unwrapped
-
-    return {
-        "gymnasium easy": (BipedalWalker(), None),
-        "gymnasium hardcore": (BipedalWalker(hardcore=True), None),
-        "Walker-v0 easy": (ours("Walker-v0"), None),
-        "Walker-v0 hardcore": (ours("Walker-v0", hardcore=True), None),
-        "StumpTracks-v0": (ours("StumpTracks-v0", backend="reference"), STUMPS),
-    }
+ENGINE, RESETS = "engine alone, easy", "resets, easy"
+COLUMNS = (*TERRAINS, ENGINE, RESETS)
+LANES = (1, 16, 64, 256, 1024, 4096)
 
 
-def measure(
-    env: gym.Env[Any, Any], options: dict[str, Any] | None, n_steps: int, seed: int
-) -> tuple[float, float]:
-    """Return seconds per step and per reset."""
-    actions = np.random.default_rng(seed).uniform(-1, 1, (n_steps, 4)).astype(np.float32)
-    step_s = reset_s = 0.0
-    n_resets, done, i = 0, True, 0
-    while i < n_steps:
-        if done:
-            begin = time.process_time()
-            env.reset(seed=seed + n_resets, options=options)
-            reset_s += time.process_time() - begin
-            n_resets += 1
-        begin = time.process_time()
-        done = False
-        while i < n_steps and not done:
-            done = env.step(actions[i])[2]
-            i += 1
-        step_s += time.process_time() - begin
-    return step_s / n_steps, reset_s / n_resets
+@dataclass
+class Row:
+    """A line of the table: what is done for each column, and the rates and ratios it gave."""
+
+    name: str
+    turns: dict[str, Turn]
+    memory: str = "-"
+    results: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def measure(self, gymnasium: Mapping[str, Turn], seconds: float) -> None:
+        for column, turn in self.turns.items():
+            base = rate(gymnasium[column], seconds)
+            own = base if turn == gymnasium[column] else rate(turn, seconds)
+            self.results.setdefault(column, []).append((own, own / base))
+
+    def cell(self, column: str) -> str:
+        if column not in self.results:
+            return "-"
+        own, ratio = map(statistics.median, zip(*self.results[column], strict=True))
+        return f"{float(f'{own:.3g}'):,.0f} ({float(f'{ratio:.3g}'):g})"
+
+
+def rate(turn: Turn, seconds: float) -> float:
+    count, spent = 0, 0.0
+    while spent < seconds:
+        more, took = turn()
+        count += more
+        spent += took
+    return count / spent
+
+
+def resident_kib() -> float:
+    return float(psutil.Process().memory_info().rss) / 1024
+
+
+KEPT: list[Any] = []
+"""Environments stay, so that no memory is used twice and its growth is that of new ones."""
+
+
+def single_row(name: str, make: Callable[[str], Single], terrains: Sequence[str]) -> Row:
+    n, before = 16, resident_kib()
+    singles = [make("easy") for _ in range(n)]
+    for single in singles:
+        single.step()
+    memory = f"- / {(resident_kib() - before) / n:,.0f}"
+    KEPT.extend(singles)
+    turns = {terrain: make(terrain).step for terrain in terrains}
+    return Row(name, {**turns, RESETS: singles[0].reset}, memory)
+
+
+def spread_states(terrain: str, n_steps: int) -> list[Any]:
+    """States of walkers at all times of an episode."""
+    batch = native_walkers(terrain, 256, ())
+    for _ in range(n_steps):
+        batch.step()
+    return [batch.env.get_state(lane) for lane in range(batch.n)]
+
+
+def native_row(name: str, n: int, states: Mapping[str, Sequence[Any]], **settings: Any) -> Row:
+    before = resident_kib()
+    fresh = native_walkers("easy", n, (), **settings)
+    fresh.step()
+    grown = resident_kib() - before
+    turns = {t: native_walkers(t, n, states[t], **settings).step for t in TERRAINS}
+    bare = Bare(n, states["easy"], **settings)
+    memory = f"{bare.engine.memory_bytes() / 1024 / n:,.1f} / {grown / n:,.1f}"
+    return Row(name, {**turns, ENGINE: bare.step, RESETS: fresh.reset}, memory)
+
+
+def envpool_row(n_steps: int, n: int = 16) -> Row:
+    try:
+        envpool: Any = importlib.import_module("envpool")
+    except ImportError:
+        return Row("EnvPool (not installed)", {})
+
+    def make(task: str) -> Batch:
+        pool = envpool.make_gymnasium(task, num_envs=n, num_threads=1, seed=0)
+        pool.reset()
+        return Batch(pool, n, lambda mask: pool.reset(np.flatnonzero(mask)))
+
+    before = resident_kib()
+    easy = make("BipedalWalker-v3")
+    memory = f"- / {(resident_kib() - before) / n:,.0f}"
+    hardcore, fresh = make("BipedalWalkerHardcore-v3"), make("BipedalWalker-v3")
+    for _ in range(n_steps):
+        easy.step(), hardcore.step()
+    turns = {"easy": easy.step, "hardcore": hardcore.step, RESETS: fresh.reset}
+    return Row(f"EnvPool {envpool.__version__}, {n} lanes", turns, memory)
+
+
+def all_rows(n_steps: int) -> list[Row]:
+    states = {terrain: spread_states(terrain, n_steps) for terrain in TERRAINS}
+    rows = [
+        single_row("Gymnasium BipedalWalker-v3", gymnasium_walker, ["easy", "hardcore"]),
+        envpool_row(n_steps),
+        single_row('`backend="reference"`', reference_walker, list(TERRAINS)),
+    ]
+    for n in LANES:
+        rows.append(native_row(f"native, {n} lane{'s' * (n > 1)}", n, states))
+    for n in LANES[2:]:
+        rows.append(native_row(f"native, {n} lanes, 2 threads", n, states, num_threads=2))
+    for isa in _native.ISAS[:-1]:
+        rows.append(native_row(f"native, 256 lanes, {isa} only", 256, states, isa=isa))
+    return rows
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--steps", type=int, default=3000, help="steps per repetition")
-    parser.add_argument("--repetitions", type=int, default=7)
-    args = parser.parse_args()
-    envs = environments()
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in envs}
-    for repetition in range(args.repetitions):
-        for name, (env, options) in envs.items():
-            times[name].append(measure(env, options, args.steps, 1000 * repetition))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="rough figures in half a minute")
+    quick = parser.parse_args().quick
+    repetitions, seconds, n_steps = (5, 0.03, 300) if quick else (9, 0.2, LIMIT)
+    print(f"load before the start: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    rows = all_rows(n_steps)
+    turns = rows[0].turns
+    gymnasium = {column: turns.get(column, turns["easy"]) for column in COLUMNS}
+    for repetition in range(repetitions):
+        for row in rows:
+            row.measure(gymnasium, seconds)
+        print(f"{repetition + 1}/{repetitions}", file=sys.stderr)
+    heads = ("per CPU-second (ratio)", *COLUMNS, "KiB a walker: counted / resident")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        print(f"| {' | '.join((row.name, *map(row.cell, COLUMNS), row.memory))} |")
     print(
-        f"{'environment':20s} {'steps/s':>9s} {'us/step':>9s} {'x gymnasium':>12s} {'reset ms':>9s}"
+        f"\n{processor()} ({_native.ISAS[-1]}), Python {platform.python_version()}, Gymnasium "
+        f"{gym.__version__}; medians of {repetitions} repetitions."
     )
-    for name, rows in times.items():
-        base = times["gymnasium hardcore" if "hardcore" in name else "gymnasium easy"]
-        ratio = statistics.median(b[0] / r[0] for b, r in zip(base, rows, strict=True))
-        step_s = statistics.median(row[0] for row in rows)
-        reset_s = statistics.median(row[1] for row in rows)
-        print(
-            f"{name:20s} {1 / step_s:9.0f} {1e6 * step_s:9.1f} {ratio:12.2f} {1e3 * reset_s:9.2f}"
-        )
 
 
 if __name__ == "__main__":

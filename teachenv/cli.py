@@ -33,7 +33,10 @@ def run(
     env: Annotated[str, typer.Option(help="Environment id; see: teachenv list")],
     teacher: Annotated[str, typer.Option(help="Teacher id; see: teachenv list")],
     out: Annotated[Path, typer.Option(help="Run folder to make; must not exist.")],
-    student: Annotated[str, typer.Option(help="Student id; see: teachenv list")] = "sb3-ppo",
+    student: Annotated[
+        str,
+        typer.Option(help="Student id; see: teachenv list. auto: the usual for the environment."),
+    ] = "auto",
     steps: Annotated[int, typer.Option(help="Environment steps to train for.")] = 1_000_000,
     seed: Annotated[int, typer.Option(help="Everything random derives from it.")] = 0,
     env_arg: Annotated[
@@ -46,8 +49,11 @@ def run(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the student; repeatable.")
     ] = None,
     round_steps: Annotated[
-        int, typer.Option(help="Steps between checkpoints; each round starts fresh episodes.")
-    ] = 200_000,
+        int,
+        typer.Option(
+            help="Steps between checkpoints; every round starts fresh episodes. 0: usual."
+        ),
+    ] = 0,
     eval_every: Annotated[int, typer.Option(help="Rounds between evaluations; 0: never.")] = 1,
     test_set: Annotated[
         list[str] | None,
@@ -75,7 +81,7 @@ def run(
         test_sets=tuple(test_set or ()),
     )
     try:
-        with ProgressBar(steps, f"{teacher} / {student}") as bar:
+        with ProgressBar(steps, teacher) as bar:
             loop.start(config, out, bar)
     except KeyboardInterrupt:
         _interrupted(out)

@@ -6,6 +6,7 @@ import pytest
 from worlds import POLE
 
 from teachenv.experiments.config import ConfigError, RunConfig, describe_env
+from teachenv.experiments.parts import resolve
 
 GOOD: dict[str, Any] = {"env": "teachenv/StumpTracks-v0", "teacher": "alp-gmm"}
 
@@ -29,7 +30,7 @@ def test_json_comes_back() -> None:
         ({"seed": -1}, "seed: expected a whole number"),
         ({"seed": "0"}, "seed: expected a whole number"),
         ({"seed": 2**64}, "seed: expected a whole number"),
-        ({"round_steps": 0}, "round_steps: expected"),
+        ({"round_steps": -1}, "round_steps: expected"),
         ({"eval_every": -1}, "eval_every: expected"),
         ({"max_failed": 0}, "max_failed: expected"),
         ({"test_sets": ("stump-51",)}, "did you mean 'stump-50-v1'"),
@@ -76,3 +77,19 @@ def test_the_contract_of_an_environment_is_described() -> None:
     described = describe_env(RunConfig(env=POLE, teacher="uniform"))
     assert described["mastery"] == 400
     assert [dim["name"] for dim in described["task_space"]] == ["length", "force"]
+
+
+def test_what_is_left_open_is_decided_and_on_record() -> None:
+    native = resolve(RunConfig("teachenv/StumpTracks-v0", "uniform"))
+    assert native.env_args["backend"] in ("native", "reference")
+    fast = native.env_args["backend"] == "native"
+    assert native.student == ("sbx-ppo" if fast else "sb3-ppo")
+    assert native.round_steps == (4_000_000 if fast else 200_000)
+    assert resolve(native) == native
+    slow = resolve(
+        RunConfig("teachenv/StumpTracks-v0", "uniform", env_args={"backend": "reference"})
+    )
+    assert (slow.student, slow.round_steps) == ("sb3-ppo", 200_000)
+    given = RunConfig("teachenv/StumpTracks-v0", "uniform", "sb3-sac", round_steps=7)
+    assert resolve(given).student == "sb3-sac"
+    assert resolve(given).round_steps == 7

@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("teachenv", "teachers", "students")
-HEAVY = ("torch", "ray", "matplotlib", "sklearn", "Box2D", "pygame", "stable_baselines3", "moviepy")
+LEARNING = ("torch", "ray", "stable_baselines3", "jax", "sbx")
+HEAVY = (*LEARNING, "matplotlib", "sklearn", "Box2D", "pygame", "moviepy")
 MAX_IMPORT_S = 1.5
 
 
@@ -51,7 +52,7 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
     if within(name, "teachenv.experiments", "teachenv.cli") and not top:
         return True
     if within(module, "teachenv"):
-        if at_import and within(name, "torch", "ray", "sklearn", "stable_baselines3"):
+        if at_import and within(name, "sklearn", *LEARNING):
             return True
         if top:
             return False
@@ -68,7 +69,7 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
         return not within(name, *known)
     if within(name, "teachers"):
         return True
-    if within(name, "torch", "stable_baselines3", "ray"):
+    if within(name, *LEARNING):
         light = module in ("students", "students.check")
         return at_import and light
     return False

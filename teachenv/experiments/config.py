@@ -32,8 +32,8 @@ class RunConfig:
     """Gymnasium id of an environment with tasks."""
     teacher: str
     """Id of the teacher."""
-    student: str = "sb3-ppo"
-    """Id of the student."""
+    student: str = "auto"
+    """Id of the student; "auto": the usual one for the environment."""
     steps: int = 1_000_000
     """Environment steps to train for (rounded up to whole rollouts)."""
     seed: int = 0
@@ -44,8 +44,8 @@ class RunConfig:
     """Hyper-parameters of the teacher that differ from its defaults."""
     student_args: Mapping[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the student that differ from its defaults."""
-    round_steps: int = 200_000
-    """Steps of a round. Every round starts fresh episodes and ends with a checkpoint."""
+    round_steps: int = 0
+    """Steps of a round, which starts fresh episodes and ends with a checkpoint; 0: the usual."""
     eval_every: int = 1
     """Rounds between evaluations; the last round is always evaluated. 0: never."""
     test_sets: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class RunConfig:
             check_seed(self.seed)
         except ValueError as error:
             problems.append(str(error))
-        lowest = {"steps": 1, "round_steps": 1, "eval_every": 0, "max_failed": 1}
+        lowest = {"steps": 1, "round_steps": 0, "eval_every": 0, "max_failed": 1}
         for name, low in lowest.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -93,7 +93,7 @@ class RunConfig:
         import teachers
 
         problems = []
-        tables = {"teacher": teachers.TEACHERS, "student": students.STUDENTS}
+        tables = {"teacher": teachers.TEACHERS, "student": ("auto", *students.STUDENTS)}
         for kind, table in tables.items():
             name = getattr(self, kind)
             if not isinstance(name, str) or name not in table:

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from teachenv.env import MakeEnv
 from teachenv.experiments.testsets import TestSet
 
 Act = Callable[[NDArray[Any]], NDArray[Any]]
@@ -79,15 +80,53 @@ class _Lane:
         return terminated or truncated, bool(info["is_success"])
 
 
+def _evaluate_vector(
+    act: Act, vector: gym.vector.VectorEnv[Any, Any, Any], test_set: TestSet
+) -> Evaluation:
+    """Play one task in each lane; lanes that are done play on, and do not count."""
+    n_tasks = len(test_set)
+    returns, lengths = np.zeros(n_tasks), np.zeros(n_tasks, np.int64)
+    success, playing = np.zeros(n_tasks, np.bool_), np.ones(n_tasks, np.bool_)
+    options = {"task": test_set.tasks, "level_seed": np.array(test_set.level_seeds)}
+    try:
+        observations, _ = vector.reset(options=options)
+        while playing.any():
+            step = vector.step(act(observations))
+            observations, rewards, terminated, truncated, info = step
+            _require_finite(playing, observations, rewards, lengths)
+            lengths += playing
+            returns[playing] += rewards[playing]
+            over = playing & (terminated | truncated)
+            success[over] = info["is_success"][over]
+            playing &= ~over
+    finally:
+        vector.close()
+    return Evaluation(
+        test_set.name, tuple(returns.tolist()), tuple(lengths.tolist()), tuple(success.tolist())
+    )
+
+
+def _require_finite(
+    playing: NDArray[np.bool_],
+    observations: NDArray[Any],
+    rewards: NDArray[Any],
+    lengths: NDArray[np.int64],
+) -> None:
+    fine = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
+    for task in np.flatnonzero(playing & ~fine).tolist():
+        raise ValueError(f"task {task}, step {lengths[task] + 1}: reward or observation not finite")
+
+
 def evaluate(act: Act, make_env: Callable[[], gym.Env[Any, Any]], test_set: TestSet) -> Evaluation:
     """Play every task of a test set once.
 
     Episodes run side by side in a fixed number of lanes, so that the student sees batches of
-    one size and the result does not depend on how long episodes last.
+    one size and the result does not depend on how long episodes last. Native environments play
+    all tasks at once.
 
     Args:
         act: Deterministic policy for a batch of observations.
-        make_env: Makes an environment; at most ``MAX_LANES`` are made, and closed at the end.
+        make_env: Makes an environment; what it makes is closed at the end.
         test_set: What to play.
 
     Returns:
@@ -96,6 +135,9 @@ def evaluate(act: Act, make_env: Callable[[], gym.Env[Any, Any]], test_set: Test
     Raises:
         ValueError: if the environment gives a reward or observation that is not finite.
     """
+    vector = make_env.vector(len(test_set)) if isinstance(make_env, MakeEnv) else None
+    if vector is not None:
+        return _evaluate_vector(act, vector, test_set)
     n_tasks = len(test_set)
     lanes: list[_Lane] = []
     returns, lengths, success = [0.0] * n_tasks, [0] * n_tasks, [False] * n_tasks

@@ -23,13 +23,13 @@ from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_che
 from teachenv.experiments.config import RunConfig, describe_env
 from teachenv.experiments.drive import drive
 from teachenv.experiments.evaluate import evaluate
-from teachenv.experiments.parts import check_parts, make_student, make_teacher
+from teachenv.experiments.parts import check_parts, make_student, make_teacher, resolve
 from teachenv.experiments.store import RunFolder, read_run
 from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
 
-LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scikit-learn", "torch")
+LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scikit-learn", "torch", "jax", "sbx-rl")
 
 
 class Watcher(Protocol):
@@ -187,6 +187,7 @@ def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
         KeyboardInterrupt: after an interrupt, with the folder resumable.
     """
     contract = describe_env(config)
+    config = resolve(config)
     space = TaskSpace.from_json(json.dumps(contract["task_space"]))
     names = config.test_sets or testsets.default_names(config.env, space)
     test_sets = [testsets.load(name, space) for name in names]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+
 from teachenv.broker import Broker
 from teachenv.env import task_contract
 from teachenv.errors import UserError, refuse_unknown
@@ -9,6 +12,44 @@ from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.protocols import Student, Teacher
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
+
+ROUND_STEPS, NATIVE_ROUND_STEPS = 200_000, 4_000_000
+"""Usual steps of a round. On native environments PPO plays hundreds of lanes at once, and a
+boundary cuts the episode of each."""
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Replace what a configuration leaves open by what this machine has, so that it is on record.
+
+    The physics of environments that have several: native if it is built. The student: the
+    fastest, "sbx-ppo", on native environments where SBX is installed, otherwise "sb3-ppo". The
+    steps of a round: ``NATIVE_ROUND_STEPS`` for PPO on native environments.
+    """
+    env = config.make_env()
+    backend = getattr(env.unwrapped, "backend", None)
+    env.close()
+    vector = config.make_env.vector(1)
+    if vector is not None:
+        backend = getattr(vector.unwrapped, "backend", backend)
+        vector.close()
+    env_args = dict(config.env_args)
+    if backend is not None and env_args.get("backend", "auto") == "auto":
+        env_args["backend"] = backend
+    student = config.student
+    if student == "auto":
+        fast = vector is not None and importlib.util.find_spec("sbx") is not None
+        student = "sbx-ppo" if fast else "sb3-ppo"
+    usual = NATIVE_ROUND_STEPS if vector is not None and student in _NATIVE_PPO else ROUND_STEPS
+    return dataclasses.replace(
+        config,
+        env_args=env_args,
+        student=student,
+        round_steps=config.round_steps or usual,
+        check_env=True,
+    )
+
+
+_NATIVE_PPO = ("sb3-ppo", "sbx-ppo", "rllib-ppo")
 
 
 def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:

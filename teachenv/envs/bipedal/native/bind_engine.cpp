@@ -43,33 +43,39 @@ class Turn {
   std::atomic_flag& busy_;
 };
 
+/// Item i of a tuple of a Body; nanobind does not check the index.
+nb::handle item(const nb::tuple& items, size_t i) {
+  if (i >= items.size()) throw nb::value_error("body: expected all numbers of a Body");
+  return items[i];
+}
+
 BodySpec read_body(const nb::tuple& body) {
   BodySpec spec;
-  for (nb::handle item : nb::cast<nb::tuple>(body[0])) {
-    const auto p = nb::cast<nb::tuple>(item);
+  for (nb::handle entry : nb::cast<nb::tuple>(item(body, 0))) {
+    const auto p = nb::cast<nb::tuple>(entry);
     PartSpec part{};
-    part.density = nb::cast<double>(p[1]);
-    part.friction = nb::cast<double>(p[2]);
-    part.outline = nb::cast<std::vector<std::array<double, 2>>>(p[3]);
-    if (!p[4].is_none()) part.half_size = nb::cast<std::array<double, 2>>(p[4]);
-    part.spawn = nb::cast<std::array<double, 2>>(p[5]);
-    part.angle = nb::cast<double>(p[6]);
-    part.fatal = nb::cast<bool>(p[7]);
-    part.senses_contact = nb::cast<bool>(p[8]);
+    part.density = nb::cast<double>(item(p, 1));
+    part.friction = nb::cast<double>(item(p, 2));
+    part.outline = nb::cast<std::vector<std::array<double, 2>>>(item(p, 3));
+    if (!item(p, 4).is_none()) part.half_size = nb::cast<std::array<double, 2>>(item(p, 4));
+    part.spawn = nb::cast<std::array<double, 2>>(item(p, 5));
+    part.angle = nb::cast<double>(item(p, 6));
+    part.fatal = nb::cast<bool>(item(p, 7));
+    part.senses_contact = nb::cast<bool>(item(p, 8));
     if (part.outline.size() > kMaxVertices)
       throw nb::value_error("body: a part has over 8 corners");
     spec.parts.push_back(part);
   }
-  for (nb::handle item : nb::cast<nb::tuple>(body[1])) {
-    const auto j = nb::cast<nb::tuple>(item);
+  for (nb::handle entry : nb::cast<nb::tuple>(item(body, 1))) {
+    const auto j = nb::cast<nb::tuple>(entry);
     using Pair = std::array<double, 2>;
-    spec.joints.push_back({nb::cast<int>(j[0]), nb::cast<int>(j[1]), nb::cast<Pair>(j[2]),
-                           nb::cast<Pair>(j[3]), nb::cast<double>(j[4]), nb::cast<double>(j[5]),
-                           nb::cast<double>(j[6]), nb::cast<double>(j[7]), nb::cast<double>(j[8])});
+    spec.joints.push_back({nb::cast<int>(item(j, 0)), nb::cast<int>(item(j, 1)), nb::cast<Pair>(item(j, 2)),
+                           nb::cast<Pair>(item(j, 3)), nb::cast<double>(item(j, 4)), nb::cast<double>(item(j, 5)),
+                           nb::cast<double>(item(j, 6)), nb::cast<double>(item(j, 7)), nb::cast<double>(item(j, 8))});
   }
-  spec.torque = nb::cast<double>(body[2]);
-  spec.torque_penalty = nb::cast<double>(body[3]);
-  spec.spawn_height = nb::cast<double>(body[4]);
+  spec.torque = nb::cast<double>(item(body, 2));
+  spec.torque_penalty = nb::cast<double>(item(body, 3));
+  spec.spawn_height = nb::cast<double>(item(body, 4));
   return spec;
 }
 
