@@ -58,6 +58,7 @@ sanitize: $(INSTALLED)
 	$(BIN)/cmake --build $(SANITIZED)
 	mkdir -p $(SANITIZED)/tree
 	cp -r pyproject.toml teachenv teachers students tests $(SANITIZED)/tree
+	rm -f $(SANITIZED)/tree/teachenv/envs/bipedal/*.so
 	$(BIN)/cmake --install $(SANITIZED) --prefix $(SANITIZED)/tree
 	cd $(SANITIZED)/tree && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \

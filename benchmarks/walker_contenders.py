@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -15,15 +17,21 @@ from teachenv.envs.bipedal.bodies import BODIES
 from teachenv.envs.bipedal.engine import RESTART, STEP, make_engine
 from teachenv.envs.bipedal.tracks import STOCK
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from walking_policy import WalkingPolicy
+
 LIMIT = 1600
+WALKING = "easy, walking"
 STUMPS = {"task": {"stump_height": 1.5, "stump_spacing": 3.0}}
 TERRAINS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "easy": ("teachenv/Walker-v0", {}, {}),
+    WALKING: ("teachenv/Walker-v0", {}, {}),
     "hardcore": ("teachenv/Walker-v0", {"hardcore": True}, {}),
     "stump tracks": ("teachenv/StumpTracks-v0", {}, {"options": STUMPS}),
 }
-MOST_LANES = 4096
-ACTIONS = np.random.default_rng(0).uniform(-1, 1, (61, MOST_LANES, 4)).astype(np.float32)
+ACTIONS = np.random.default_rng(0).uniform(-1, 1, (2**17, 4)).astype(np.float32)
+
+WALKING_POLICY = WalkingPolicy()
 
 Turn = Callable[[], tuple[int, float]]
 """Does something once; returns with how many walkers, and the CPU seconds it took."""
@@ -35,37 +43,53 @@ def timed(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, flo
     return result, time.process_time() - begin
 
 
+def choose_actions(calls: int, n: int, observations: Any, walking: bool) -> Any:
+    """A trained policy's actions, or random ones."""
+    if walking:
+        return WALKING_POLICY(observations)
+    begin = calls * 7919 % (len(ACTIONS) - n)
+    return ACTIONS[begin : begin + n]
+
+
 class Single:
     """One environment."""
 
-    def __init__(self, env: gym.Env[Any, Any], reset: Mapping[str, Any]) -> None:
-        self.env, self.how, self.left, self.calls = env, reset, 0, 0
+    def __init__(
+        self, env: gym.Env[Any, Any], reset: Mapping[str, Any], walking: bool = False
+    ) -> None:
+        self.env, self.how, self.walking = env, reset, walking
+        self.left, self.calls = 0, 0
+        self.seen: Any = None
 
     def step(self) -> tuple[int, float]:
         if self.left == 0:
             self.reset()
         self.calls += 1
-        action = ACTIONS[self.calls % len(ACTIONS), self.calls % MOST_LANES]
-        (_, _, terminated, _, _), spent = timed(self.env.step, action)
+        action = choose_actions(self.calls, 1, self.seen[None], self.walking)[0]
+        (self.seen, _, terminated, _, _), spent = timed(self.env.step, action)
         self.left = 0 if terminated else self.left - 1
         return 1, spent
 
     def reset(self) -> tuple[int, float]:
         self.calls, self.left = self.calls + 1, LIMIT
-        return 1, timed(self.env.reset, seed=self.calls, **self.how)[1]
+        (self.seen, _), spent = timed(self.env.reset, seed=self.calls, **self.how)
+        return 1, spent
 
 
 class Batch:
     """A vector environment in Gymnasium's NEXT_STEP mode, and how to reset lanes of it."""
 
-    def __init__(self, env: Any, n: int, reset_lanes: Callable[[Any], object]) -> None:
-        self.env, self.n, self.reset_lanes, self.calls = env, n, reset_lanes, 0
-        self.ended = np.zeros(n, np.bool_)
+    def __init__(
+        self, env: Any, n: int, reset_lanes: Callable[[Any], object], walking: bool = False
+    ) -> None:
+        self.env, self.n, self.reset_lanes, self.walking = env, n, reset_lanes, walking
+        self.ended, self.calls = np.zeros(n, np.bool_), 0
+        self.seen = np.zeros((n, 24), np.float32)
 
     def step(self) -> tuple[int, float]:
         self.calls += 1
-        actions = ACTIONS[self.calls % len(ACTIONS), : self.n]
-        (_, _, terminated, truncated, _), spent = timed(self.env.step, actions)
+        actions = choose_actions(self.calls, self.n, self.seen, self.walking)
+        (self.seen, _, terminated, truncated, _), spent = timed(self.env.step, actions)
         moved = self.n - int(self.ended.sum())
         self.ended = terminated | truncated
         return moved, spent
@@ -95,7 +119,7 @@ class Bare:
 
     def step(self) -> tuple[int, float]:
         self.calls += 1
-        actions = ACTIONS[self.calls % len(ACTIONS), : len(self.ended)]
+        actions = choose_actions(self.calls, len(self.ended), None, walking=False)
         mode = np.where(self.ended, RESTART, STEP).astype(np.uint8)
         self.elapsed = np.where(self.ended, 0, self.elapsed + 1)
         self.seeds[self.ended] += np.uint64(len(self.ended))
@@ -106,12 +130,14 @@ class Bare:
 
 
 def gymnasium_walker(terrain: str) -> Single:
-    return Single(BipedalWalker(hardcore=terrain == "hardcore"), {})
+    return Single(BipedalWalker(hardcore=terrain == "hardcore"), {}, terrain == WALKING)
 
 
 def reference_walker(terrain: str) -> Single:
     name, kwargs, reset = TERRAINS[terrain]
-    return Single(gym.make(name, backend="reference", **kwargs).unwrapped, reset)
+    return Single(
+        gym.make(name, backend="reference", **kwargs).unwrapped, reset, terrain == WALKING
+    )
 
 
 def native_walkers(terrain: str, n: int, states: Sequence[Any], **settings: Any) -> Batch:
@@ -120,4 +146,8 @@ def native_walkers(terrain: str, n: int, states: Sequence[Any], **settings: Any)
     env.reset(**reset)
     for lane in range(n if states else 0):
         env.set_state(lane, states[lane % len(states)])
-    return Batch(env, n, lambda mask: env.reset(options={"reset_mask": mask}))
+
+    def reset_lanes(mask: Any) -> None:
+        env.reset(options={"reset_mask": mask})
+
+    return Batch(env, n, reset_lanes, terrain == WALKING)

@@ -3,8 +3,9 @@
 All in one process. Every figure is measured in turns with Gymnasium's environment on the same
 terrain (easy where it has none), so that other work on the machine hits both alike. Times are CPU
 seconds of all threads, inside `step` or `reset` only; figures and ratios are medians. Actions are
-random. Batches start from walkers spread over whole episodes; their steps include the resets of
-those that ended, steps of single environments do not. EnvPool is shown where it can be imported.
+random, or those of a trained policy ("walking"). Batches start from walkers spread over whole
+episodes; their steps include the resets of those that ended, steps of single environments do
+not. EnvPool is shown where it can be imported.
 
     python benchmarks/walker_speed.py            # some minutes; prints the README's table
     python benchmarks/walker_speed.py --quick    # half a minute, for a first impression
@@ -26,9 +27,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import psutil
+from threadpoolctl import threadpool_limits
 from walker_contenders import (
     LIMIT,
     TERRAINS,
+    WALKING,
     Bare,
     Batch,
     Single,
@@ -138,7 +141,7 @@ def envpool_row(n_steps: int, n: int = 16) -> Row:
 def all_rows(n_steps: int) -> list[Row]:
     states = {terrain: spread_states(terrain, n_steps) for terrain in TERRAINS}
     rows = [
-        single_row("Gymnasium BipedalWalker-v3", gymnasium_walker, ["easy", "hardcore"]),
+        single_row("Gymnasium BipedalWalker-v3", gymnasium_walker, ["easy", WALKING, "hardcore"]),
         envpool_row(n_steps),
         single_row('`backend="reference"`', reference_walker, list(TERRAINS)),
     ]
@@ -162,8 +165,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="rough figures in half a minute")
     quick = parser.parse_args().quick
-    repetitions, seconds, n_steps = (5, 0.03, 300) if quick else (9, 0.2, LIMIT)
+    repetitions, seconds, n_steps = (5, 0.03, 300) if quick else (7, 0.15, LIMIT)
     print(f"load before the start: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    threadpool_limits(1)  # threads that wait for a policy's next product would count
     rows = all_rows(n_steps)
     turns = rows[0].turns
     gymnasium = {column: turns.get(column, turns["easy"]) for column in COLUMNS}

@@ -4,6 +4,7 @@ import struct
 
 import numpy as np
 import pytest
+from native_lockstep import end_of_terrain
 from native_walkers import ISAS, LEAVE, RESTART, STEP, Walkers, outputs
 
 TRACKS = {
@@ -97,14 +98,7 @@ def test_a_state_holds_the_way_to_sleep():
 
 def pieces_of(state):
     """Offsets of numbers, by what they are: (format, offset) pairs; see ``get_state``."""
-    at = 12
-    (n,) = struct.unpack_from("<I", state, at)
-    at += 4 + 16 * n
-    (polygons,) = struct.unpack_from("<I", state, at)
-    at += 4
-    for _ in range(polygons):
-        (n,) = struct.unpack_from("<I", state, at)
-        at += 4 + 16 * n
+    at = end_of_terrain(state)
     for part in range(5):
         for i, what in enumerate(["x", "y", "angle", "sine", "cosine", "vx", "vy", "spin"]):
             yield f"{what} of part {part}", "<f", at + 4 * i

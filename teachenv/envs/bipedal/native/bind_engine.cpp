@@ -7,8 +7,13 @@
 
 #include <atomic>
 #include <cmath>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "bind_points.hpp"
 #include "engine.hpp"
 #include "shape.hpp"
 #include "simd.hpp"
@@ -16,7 +21,7 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 namespace {
 
 #define TEACHENV_TEXT(name) #name
@@ -27,7 +32,6 @@ using Row = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Corners = nb::ndarray<const double, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-using Points = nb::ndarray<nb::numpy, double, nb::shape<-1, 2>>;
 
 /// Keeps a second thread out of an engine.
 class Turn {
@@ -69,9 +73,10 @@ BodySpec read_body(const nb::tuple& body) {
   for (nb::handle entry : nb::cast<nb::tuple>(item(body, 1))) {
     const auto j = nb::cast<nb::tuple>(entry);
     using Pair = std::array<double, 2>;
-    spec.joints.push_back({nb::cast<int>(item(j, 0)), nb::cast<int>(item(j, 1)), nb::cast<Pair>(item(j, 2)),
-                           nb::cast<Pair>(item(j, 3)), nb::cast<double>(item(j, 4)), nb::cast<double>(item(j, 5)),
-                           nb::cast<double>(item(j, 6)), nb::cast<double>(item(j, 7)), nb::cast<double>(item(j, 8))});
+    spec.joints.push_back({nb::cast<int>(item(j, 0)), nb::cast<int>(item(j, 1)),
+                           nb::cast<Pair>(item(j, 2)), nb::cast<Pair>(item(j, 3)),
+                           nb::cast<double>(item(j, 4)), nb::cast<double>(item(j, 5)),
+                           nb::cast<double>(item(j, 6)), nb::cast<double>(item(j, 8))});
   }
   spec.torque = nb::cast<double>(item(body, 2));
   spec.torque_penalty = nb::cast<double>(item(body, 3));
@@ -94,12 +99,6 @@ std::vector<Point> read_points(const Corners& corners) {
   return points;
 }
 
-Points to_array(const std::vector<Point>& points) {
-  auto* copy = new std::vector<Point>(points);
-  nb::capsule owner(copy, [](void* p) noexcept { delete static_cast<std::vector<Point>*>(p); });
-  return Points(reinterpret_cast<double*>(copy->data()), {copy->size(), 2}, owner);
-}
-
 /// The engine as Python sees it: arguments are checked here.
 class BoundEngine {
  public:
@@ -107,8 +106,6 @@ class BoundEngine {
     if (n_envs < 1) throw nb::value_error("num_envs: expected a positive number");
     if (n_threads < 1) throw nb::value_error("num_threads: expected a positive number");
     engine_ = make_engine(read_body(body), parse_track(track), n_envs, n_threads);
-    started_.resize(static_cast<size_t>(n_envs));
-    given_.resize(static_cast<size_t>(n_envs));
   }
 
   void advance(const Row<const uint8_t>& mode, const Table<const float>& actions,
@@ -127,11 +124,6 @@ class BoundEngine {
     expect_shape(terminated, "terminated", n, 0);
     expect_shape(positions, "positions", n, 0);
     for (size_t i = 0; i < n; ++i) check_lane(i, mode(i), actions, tasks, level_seeds(i), dim);
-    for (size_t i = 0; i < n; ++i) {
-      if (mode(i) != 2) continue;
-      started_[i] = true;
-      given_[i] = false;
-    }
     const Batch batch{mode.data(),         actions.data(), tasks.data(),      level_seeds.data(),
                       observations.data(), rewards.data(), terminated.data(), positions.data()};
     const nb::gil_scoped_release release;
@@ -147,7 +139,6 @@ class BoundEngine {
     check_terrain(start.terrain);
     if (!(std::abs(push) <= 1000.0)) throw nb::value_error("push: expected at most 1000 N");
     engine_->set_terrain(lane, std::move(start));
-    given_[static_cast<size_t>(lane)] = true;
   }
 
   nb::tuple get_terrain(int lane) {
@@ -190,7 +181,6 @@ class BoundEngine {
     const Turn turn(busy_);
     check_index(lane);
     engine_->set_state(lane, std::string(state.c_str(), state.size()));
-    started_[static_cast<size_t>(lane)] = true;
   }
 
   size_t memory_bytes() {
@@ -209,7 +199,7 @@ class BoundEngine {
 
   void check_started(int lane) const {
     check_index(lane);
-    if (!started_[static_cast<size_t>(lane)]) {
+    if (engine_->terrain(lane) == nullptr) {
       throw std::runtime_error("lane " + std::to_string(lane) + ": restart it first");
     }
   }
@@ -219,27 +209,30 @@ class BoundEngine {
     const auto where = [&](const char* what) {
       return std::string(what) + " (lane " + std::to_string(i) + ")";
     };
-    if (mode > 2) throw nb::value_error(where("mode: expected 0, 1 or 2").c_str());
-    if (mode == 1) {
-      if (!started_[i]) throw std::runtime_error(where("mode: restart the lane first"));
+    if (mode > static_cast<uint8_t>(Mode::restart)) {
+      throw nb::value_error(where("mode: expected 0, 1 or 2").c_str());
+    }
+    if (Mode{mode} == Mode::step) {
+      if (engine_->terrain(static_cast<int>(i)) == nullptr) {
+        throw std::runtime_error(where("mode: restart the lane first"));
+      }
       const float* action = actions.data() + i * static_cast<size_t>(engine_->n_joints);
       for (int j = 0; j < engine_->n_joints; ++j) {
         if (!std::isnan(action[j])) continue;
         throw nb::value_error(where("actions: expected numbers, got NaN").c_str());
       }
     }
-    if (mode == 2 && !given_[i]) {
+    if (Mode{mode} == Mode::restart) {
       check_level(engine_->track, {tasks.data() + i * dim, dim}, level_seed);
     }
   }
 
   std::unique_ptr<Engine> engine_;
-  std::vector<bool> started_, given_;
   std::atomic_flag busy_;
 };
 
 }  // namespace
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv
 
 /// Adds `Engine` to the module.
 void bind_engine(nb::module_& m) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "geometry.hpp"
+#include "impact.hpp"
+#include "manifold.hpp"
+#include "shape.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -2,13 +2,11 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string_view.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "bind_points.hpp"
 #include "terrain.hpp"
 
 namespace nb = nanobind;
@@ -17,20 +15,7 @@ using namespace nb::literals;
 namespace teachenv {
 namespace {
 
-using Points = nb::ndarray<nb::numpy, double, nb::shape<-1, 2>, nb::c_contig>;
 using Task = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-/// A NumPy array that owns the points.
-Points to_array(std::vector<Point>&& points) {
-  static_assert(sizeof(Point) == 2 * sizeof(double));
-  using Vector = std::vector<Point>;
-  auto owned = std::make_unique<Vector>(std::move(points));
-  auto* data = reinterpret_cast<double*>(owned->data());
-  const std::size_t count = owned->size();
-  nb::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<Vector*>(p); });
-  owned.release();
-  return Points(data, {count, 2}, owner);
-}
 
 /// Any Python integer as a level seed; those beyond 64 bits become one that is out of range.
 std::uint64_t to_level_seed(nb::handle value) {

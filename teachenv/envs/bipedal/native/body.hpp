@@ -9,7 +9,7 @@
 #include "shape.hpp"
 #include "terrain.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 constexpr float kTerrainFriction = 2.5f;
 
@@ -26,7 +26,7 @@ struct PartSpec {
 struct JointSpec {
   int parent, child;
   std::array<double, 2> parent_anchor, child_anchor;
-  double lower, upper, speed, start_speed, observed_offset;
+  double lower, upper, speed, observed_offset;
 };
 
 struct BodySpec {
@@ -105,4 +105,4 @@ inline Body make_body(const BodySpec& spec) {
   return body;
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -2,13 +2,16 @@
 /// Which part touches which fixture of the terrain: contacts are made when extended boxes overlap
 /// and live until they no longer do, in the order in which Box2D makes and visits them.
 
+#include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "body.hpp"
 #include "manifold.hpp"
 #include "world.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 struct Contact {
   int part, fixture;
@@ -50,16 +53,13 @@ struct Contacts {
 
   /// Make the contacts of the parts whose extended boxes changed.
   void find(const World& world, const bool (&moved)[n_parts]) {
-    static thread_local std::vector<int> found;
     static thread_local std::vector<std::pair<int, int>> pairs;
     pairs.clear();
     for (int p = 0; p < n_parts; ++p) {
       if (!moved[p]) continue;
-      found.clear();
-      world.find(fat[p], found);
-      for (int fixture : found) {
+      world.each_near(fat[p], [&](int fixture) {
         if (!known(p, fixture)) pairs.emplace_back(fixture, p);
-      }
+      });
     }
     std::sort(pairs.begin(), pairs.end());
     for (auto [fixture, part] : pairs) {
@@ -129,4 +129,4 @@ struct Contacts {
   }
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

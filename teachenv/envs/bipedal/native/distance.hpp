@@ -4,7 +4,7 @@
 
 #include "shape.hpp"
 
-namespace teachenv::inline TEACHENV_ISA::detail {
+namespace teachenv::detail {
 
 /// A vertex of the difference part - terrain.
 struct Corner {
@@ -160,4 +160,4 @@ inline float distance(const Shape& terrain, const Shape& part, const Pose& pose,
   return length(a - b);
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA::detail
+}  // namespace teachenv::detail

@@ -12,7 +12,7 @@
 #include "topology.hpp"
 #include "workers.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 namespace {
 
 constexpr uint32_t kStateVersion = 1;
@@ -72,10 +72,8 @@ struct Reader {
   static void check(const Box& b) {
     finite(b.lo.x), finite(b.lo.y), finite(b.hi.x), finite(b.hi.y);
   }
-  static void check(int32_t) {}
-  static void check(uint32_t) {}
-  static void check(uint8_t) {}
-  static void check(bool) {}
+  template <class T>
+  static void check(const T&) {}  ///< every bit pattern is fine
 };
 
 /// Whether the corners span an area, so that they have a convex hull with sides.
@@ -115,7 +113,8 @@ void check_terrain(const Terrain& terrain) {
   }
   if (!fine) {
     throw std::invalid_argument(
-        "terrain: expected 2 or more vertices of ground from left to right, within 1000 m");
+        "terrain: expected 2 or more vertices of ground, each at least 0.004 m to the right of the "
+        "one before, within 1000 m");
   }
   for (const auto& polygon : terrain.polygons) {
     if (polygon.size() < 3 || polygon.size() > kMaxVertices ||
@@ -150,7 +149,7 @@ class WalkerEngine final : public Engine {
   void advance(const Batch& batch) override {
     std::vector<int> moving;
     for (int e = 0; e < n_envs; ++e) {
-      if (batch.mode[e] != static_cast<uint8_t>(Mode::leave)) moving.push_back(e);
+      if (Mode{batch.mode[e]} != Mode::leave) moving.push_back(e);
     }
     const size_t n = moving.size(), n_threads = groups_.size();
     workers_.run([&](int k) {
@@ -247,7 +246,7 @@ class WalkerEngine final : public Engine {
     std::array<Walker<Topology>*, kSize> walkers;
     for (size_t i = 0; i < envs.size(); ++i) {
       const int e = envs[i];
-      const bool restarts = batch.mode[e] == static_cast<uint8_t>(Mode::restart);
+      const bool restarts = Mode{batch.mode[e]} == Mode::restart;
       walkers[i] = &walkers_[e];
       if (restarts) restart(e, batch);
       walkers[i]->begin(body_, restarts ? nullptr : batch.actions + e * n_joints);
@@ -298,4 +297,4 @@ std::unique_ptr<Engine> make_engine(const BodySpec& body, Track track, int n_env
   throw std::invalid_argument("body: no topology of the native engine has these parts and joints");
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

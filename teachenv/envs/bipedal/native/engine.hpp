@@ -1,5 +1,5 @@
 #pragma once
-/// A batch of walkers: blocks of lanes, shared out among threads.
+/// A batch of walkers, shared out among threads.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,11 +10,14 @@
 #include "body.hpp"
 #include "terrain.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
+
+/// What to do with a walker in a call.
+enum class Mode : uint8_t { leave = 0, step = 1, restart = 2 };
 
 /// Arrays of one call, one row per environment.
 struct Batch {
-  const uint8_t* mode;
+  const uint8_t* mode;  ///< a Mode each
   const float* actions;
   const double* tasks;
   const uint64_t* level_seeds;
@@ -29,6 +32,7 @@ class Engine {
   virtual ~Engine() = default;
 
   virtual void advance(const Batch& batch) = 0;
+  /// Play this in the next restart instead of the level.
   virtual void set_terrain(int lane, Start start) = 0;
   /// Null before the first restart.
   virtual const Terrain* terrain(int lane) const = 0;
@@ -49,4 +53,4 @@ void check_terrain(const Terrain& terrain);
 /// Throws std::invalid_argument for bodies of a topology that is not compiled in.
 std::unique_ptr<Engine> make_engine(const BodySpec& body, Track track, int n_envs, int n_threads);
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -6,12 +6,7 @@
 
 #include "contacts.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
-
-constexpr float kTimeStep = 1.0f / 50.0f;
-constexpr int kVelocityIterations = 180, kPositionIterations = 60;
-constexpr float kMaxTranslation = 2.0f, kMaxRotation = 0.5f * kPi;  ///< of a part in a step
-constexpr float kMaxCorrection = 0.2f;
+namespace teachenv {
 
 /// A part during a step.
 struct Motion {
@@ -242,4 +237,4 @@ class EventSolver {
   EventConstraint constraints_[kMaxConstraints];
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

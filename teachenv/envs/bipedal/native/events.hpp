@@ -5,7 +5,7 @@
 #include "event_solver.hpp"
 #include "impact.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// Handle all touches of one walker within a step.
 template <int n_parts>
@@ -40,7 +40,7 @@ class Events {
           time = contact.time;
         }
       }
-      if (first == nullptr || 1.0f - 10.0f * 1.1920929e-7f < time) return stopped;
+      if (first == nullptr || 1.0f - 10.0f * FLT_EPSILON < time) return stopped;
       const int part = first->part;
       if (handle(*first, time)) stopped |= 1u << part;
     }
@@ -126,4 +126,4 @@ class Events {
   float terrain_alpha_ = 0.0f;
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -8,7 +8,7 @@
 
 #include "walker.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// Lanes whose positions were not corrected by the first iterations, side by side.
 template <class Topology>
@@ -103,4 +103,4 @@ class Group {
   Stragglers<Topology> stragglers_;
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -7,7 +7,7 @@
 
 #include "distance.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 namespace detail {
 
@@ -187,4 +187,4 @@ inline bool surely_apart(const Shape& terrain, const Shape& part, const Pose& fi
   return apart({0.0f, 1.0f});
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -4,7 +4,7 @@
 #include "simd.hpp"
 #include "world.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 constexpr int kRays = 10;
 /// End points relative to the hull: 16/3 m * (sin, -cos) of 0.15 rad * i.
@@ -102,4 +102,4 @@ class Lidar {
   Lanes along_x_[kChunks], along_y_[kChunks], hits_[kChunks];
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

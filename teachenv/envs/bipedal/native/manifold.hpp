@@ -6,7 +6,7 @@
 
 #include "shape.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// Which shape gives the reference side.
 enum class Face : uint8_t { terrain, part };
@@ -252,4 +252,4 @@ inline void collide(const Shape& terrain, const Shape& part, const Pose& pose, M
   }
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -2,17 +2,12 @@
 /// Position correction of kLanes environments at once, after a step's motion: parts out of the
 /// terrain, joints together, as Box2D 2.3.0 does it. A lane is done once all is within tolerance.
 
-#include <algorithm>
 #include <vector>
 
 #include "body.hpp"
-#include "events.hpp"
 #include "simd.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
-
-constexpr float kAngularSlop = 2.0f / 180.0f * kPi;
-constexpr float kMaxAngularCorrection = 8.0f / 180.0f * kPi;
+namespace teachenv {
 
 /// Where up to two contact points of one part are, in each lane.
 struct Place {
@@ -73,12 +68,12 @@ class Positions {
     return open;
   }
 
-  /// An empty place for contact points of a part, in all lanes.
-  Place& add_place(int part) {
+  /// Add an empty place for contact points of a part, in all lanes.
+  void add_place(int part) {
     auto& list = places[part];
     const auto n = static_cast<size_t>(n_places[part]++);
     if (n == list.size()) list.emplace_back();
-    return list[n] = Place{};
+    list[n] = Place{};
   }
 
   /// Copy lane i of other to lane k.
@@ -178,4 +173,4 @@ class Positions {
   }
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

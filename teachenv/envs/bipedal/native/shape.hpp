@@ -2,15 +2,11 @@
 /// Convex polygons and edges: how they are made, their mass, bounds and ray casts, as Box2D 2.3.0
 /// (Erin Catto, box2d.org) defines them.
 
-#include <cfloat>
+#include "settings.hpp"
 
-#include "vec.hpp"
-
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 constexpr int kMaxVertices = 8;
-constexpr float kSlop = 0.005f;        ///< overlap or gap that counts as none, in metres
-constexpr float kSkin = 2.0f * kSlop;  ///< every shape reaches this far beyond its outline
 
 /// A convex polygon, counter-clockwise, or an edge (count 2). n[i] is the outer unit normal of the
 /// side from v[i] to v[i + 1]; the two of an edge are opposite.
@@ -162,4 +158,4 @@ inline float cast(const Shape& shape, Vec2 from, Vec2 to) {
                           : cast_at_polygon(shape, from, to - from);
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -11,7 +11,7 @@
 #define TEACHENV_LANES 4
 #endif
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 constexpr int kLanes = TEACHENV_LANES;
 
@@ -46,4 +46,4 @@ template <int n, class Fn>
   }(std::make_integer_sequence<int, n>{});
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -3,7 +3,7 @@
 
 #include "positions.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// The contact points of a place in the velocity solver; lanes without have zero masses.
 struct Slot {
@@ -128,4 +128,4 @@ void warm_start(Slot& slot, const Part& part, State& state, int p) {
   w += (inertia * first.lever) * change1 + (inertia * second.lever) * change2;
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -2,11 +2,13 @@
 /// The velocity solver of kLanes environments at once: sequential impulses with warm starting, in
 /// the order and with the rules of Box2D 2.3.0.
 
+#include <cmath>
 #include <limits>
+#include <vector>
 
 #include "slots.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// Where the parts are and what the joints remember.
 template <class Topology>
@@ -50,12 +52,12 @@ class Solver {
     push = Lanes{};
   }
 
-  /// The slot of a new place for contact points of a part.
-  Slot& add_slot(int part) {
+  /// Add a place for contact points of a part, and its slot.
+  void add_slot(int part) {
     positions.add_place(part);
     const auto n = static_cast<size_t>(positions.n_places[part]);
     if (slots[part].size() < n) slots[part].resize(n);
-    return slots[part][n - 1] = Slot{};
+    slots[part][n - 1] = Slot{};
   }
 
   /// Apply forces and the impulses of the step before.
@@ -241,4 +243,4 @@ class Solver {
   JointStep joints_[n_joints];
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -4,7 +4,7 @@
 
 #include <array>
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// In which order the solver visits parts and joints: Box2D's depth-first walk through the island
 /// from the part made last, along the joints made last first.
@@ -43,4 +43,4 @@ struct TwoLegs {
 static_assert(TwoLegs::order.parts == std::array{4, 3, 0, 1, 2});
 static_assert(TwoLegs::order.joints == std::array{3, 2, 0, 1});
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

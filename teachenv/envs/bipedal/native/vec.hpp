@@ -1,14 +1,10 @@
 #pragma once
 /// Vectors, rotations and the motion of a body over a step, in single precision.
 
-#ifndef TEACHENV_ISA
-#define TEACHENV_ISA baseline
-#endif
-
+#include <cfloat>
 #include <cmath>
 
-/// Every header puts its names here, so that builds for several instruction sets link together.
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 constexpr float kPi = 3.14159265359f;
 
@@ -35,7 +31,7 @@ inline float length(Vec2 a) { return std::sqrt(dot(a, a)); }
 /// The vector scaled to length 1; a tiny one as it is.
 inline Vec2 normalized(Vec2 a) {
   const float size = length(a);
-  return size < 1.1920929e-7f ? a : (1.0f / size) * a;
+  return size < FLT_EPSILON ? a : (1.0f / size) * a;
 }
 
 /// Nearest integer, ties to even, for |x| < 2^22. F is float or a vector of floats.
@@ -113,4 +109,4 @@ inline Pose pose_at(const Sweep& sweep, float fraction) {
   return {rest * sweep.c0 + fraction * sweep.c - rotate(q, sweep.local_center), q};
 }
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

@@ -2,14 +2,16 @@
 /// One walker: its terrain, contacts, parts and joints, and all of a step that is done one walker
 /// at a time. In between, the solver steps kLanes walkers side by side.
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <vector>
 
+#include "events.hpp"
 #include "lidar.hpp"
 #include "solver.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
-
-enum class Mode : uint8_t { leave = 0, step = 1, restart = 2 };
+namespace teachenv {
 
 /// Where one walker's outputs go.
 struct Outputs {
@@ -394,4 +396,4 @@ class Walker {
   const float* actions_ = nullptr;  ///< during a step
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

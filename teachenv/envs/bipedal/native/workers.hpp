@@ -7,13 +7,13 @@
 #include <thread>
 #include <vector>
 
-namespace teachenv::inline TEACHENV_ISA {
+namespace teachenv {
 
 /// Runs one function on several threads at a time, the caller's included. Which thread does what is
 /// fixed, so nothing depends on timing.
 class Workers {
  public:
-  explicit Workers(int n_threads) {
+  explicit Workers(int n_threads) : Workers() {  // so that what was started ends if one fails to
     for (int k = 1; k < n_threads; ++k) threads_.emplace_back([this, k] { serve(k); });
   }
 
@@ -31,8 +31,8 @@ class Workers {
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
 
-  /// Call task(0) ... task(size() - 1) and wait for all.
-  void run(const std::function<void(int)>& task) {
+  /// Call task(0) ... task(size() - 1) and wait for all. Tasks must not throw.
+  void run(const std::function<void(int)>& task) noexcept {
     if (!threads_.empty()) {
       const std::lock_guard lock(mutex_);
       task_ = &task;
@@ -46,6 +46,8 @@ class Workers {
   }
 
  private:
+  Workers() = default;
+
   void serve(int k) {
     long served = 0;
     for (;;) {
@@ -69,4 +71,4 @@ class Workers {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv

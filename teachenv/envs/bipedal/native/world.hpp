@@ -2,15 +2,13 @@
 /// The terrain of one lane as shapes: the polygons in their order, then the edges of the ground.
 
 #include <algorithm>
-#include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "shape.hpp"
 #include "terrain.hpp"
 
-namespace teachenv::inline TEACHENV_ISA {
-
-constexpr float kFat = 0.1f;  ///< by which boxes are extended, so that they change rarely
+namespace teachenv {
 
 inline Box extended(const Box& box, float by) {
   return {{box.lo.x - by, box.lo.y - by}, {box.hi.x + by, box.hi.y + by}};
@@ -94,17 +92,16 @@ class World {
     for (; i != by_left_.end() && boxes_[*i].lo.x <= right; ++i) fn(*i);
   }
 
-  /// Append the fixtures whose extended boxes overlap a box, in order of creation.
-  void find(const Box& box_, std::vector<int>& found) const {
-    const size_t start = found.size();
-    const float reach = kFat + 2.0f * kSkin;
-    each_polygon(box_.lo.x - reach, box_.hi.x + reach, [&](int i) {
-      if (overlap(extended(boxes_[i], kFat), box_)) found.push_back(i);
+  /// Call fn(fixture) for each fixture whose extended box overlaps a place.
+  template <class Fn>
+  void each_near(const Box& place, Fn&& fn) const {
+    const float reach = kFat + 2.0f * kSkin, left = place.lo.x - reach, right = place.hi.x + reach;
+    each_polygon(left, right, [&](int i) {
+      if (overlap(extended(boxes_[i], kFat), place)) fn(i);
     });
-    std::sort(found.begin() + static_cast<std::ptrdiff_t>(start), found.end());
     const int n = static_cast<int>(polygons_.size()), edges = static_cast<int>(normals_.size());
-    for (int i = edge_at(box_.lo.x - reach); i < edges && ground_[i].x <= box_.hi.x + reach; ++i) {
-      if (overlap(extended(box(n + i), kFat), box_)) found.push_back(n + i);
+    for (int i = edge_at(left); i < edges && ground_[i].x <= right; ++i) {
+      if (overlap(extended(box(n + i), kFat), place)) fn(n + i);
     }
   }
 
@@ -128,4 +125,4 @@ class World {
   std::vector<Vec2> ground_, normals_;
 };
 
-}  // namespace teachenv::inline TEACHENV_ISA
+}  // namespace teachenv
