@@ -59,13 +59,23 @@ def read_level(
     given = options.get("task")
     task = current if given is None else task_space.task(given)
     seed = options.get("level_seed")
-    if seed is None:
-        return task, None
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TaskError(f"level_seed: expected a whole number, got {seed!r}")
-    if not 0 <= seed < MAX_LEVEL_SEED:
-        raise TaskError(f"level_seed: expected a whole number in [0, 2**53), got {seed}")
-    return task, int(seed)
+    return task, None if seed is None else read_level_seed(seed)
+
+
+def read_level_seed(given: Any, name: str = "level_seed") -> int:
+    """Return a level seed, checked.
+
+    Args:
+        given: The level seed.
+        name: What messages call it.
+
+    Raises:
+        TaskError: if it is not a whole number in [0, 2**53).
+    """
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if not whole or not 0 <= given < MAX_LEVEL_SEED:
+        raise TaskError(f"{name}: expected a whole number in [0, 2**53), got {given!r:.80}")
+    return int(given)
 
 
 def to_score(episode_return: float, return_range: tuple[float, float]) -> float:

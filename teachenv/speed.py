@@ -25,7 +25,8 @@ def describe_speed(make_env: MakeEnv, seconds: float = 0.5) -> str:
         actions = vector.action_space.sample()
         rate = LANES * _calls_per_second(lambda: vector.step(actions), seconds)
         base: Any = vector.unwrapped
-        how = f"{base.backend} engine ({base.isa}, {LANES} lanes)"
+        names = (getattr(base, name, None) for name in ("backend", "isa"))
+        how = ", ".join([*filter(None, names), f"{LANES} lanes"])
         vector.close()
         return f"{how}: {_rounded(rate)} steps/s on one core"
     env = make_env()

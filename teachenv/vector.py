@@ -23,6 +23,8 @@ StepReturn = tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_], NDArray[np.boo
 class TaskVector(Protocol):
     """What :class:`CurriculumVector` needs of the environment it wraps.
 
+    Its infos hold ``is_success`` in every step.
+
     Attributes:
         task_space, return_range, mastery: See :class:`teachenv.env.TaskEnv`.
         autoreset_mode: When lanes begin their next episode; may be set between calls.
@@ -93,6 +95,7 @@ class CurriculumVector(VectorWrapper):
         self._source = source
         self._names = [f"{prefix}{lane}" for lane in range(self.num_envs)]
         self._everyone = np.ones(self.num_envs, np.bool_)
+        self._everyone.flags.writeable = False  # infos hold it
         self._trials: list[Trial | None] = [None] * self.num_envs
         self.played = self._trials
         self._running = np.zeros(self.num_envs, np.bool_)
@@ -116,8 +119,11 @@ class CurriculumVector(VectorWrapper):
         """
         options = {k: v for k, v in (options or {}).items() if k not in ("task", "level_seed")}
         mask = options.get("reset_mask", self._everyone)
-        if np.shape(mask) != (self.num_envs,) or np.asarray(mask).dtype != np.bool_:
-            raise ValueError(f"reset_mask: expected bools of shape ({self.num_envs},), got {mask}")
+        fine = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        if not fine or mask.shape != (self.num_envs,):
+            raise ValueError(
+                f"reset_mask: expected a bool array of shape ({self.num_envs},), got {mask!r:.80}"
+            )
         self._over = self._over & ~mask
         self._deal(mask)
         observations, infos = self._restart(mask, seed, options)

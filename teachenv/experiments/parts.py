@@ -17,6 +17,8 @@ ROUND_STEPS, NATIVE_ROUND_STEPS = 200_000, 4_000_000
 """Usual steps of a round. On native environments PPO plays hundreds of lanes at once, and a
 boundary cuts the episode of each."""
 
+_NATIVE_PPO = ("sb3-ppo", "sbx-ppo", "rllib-ppo")
+
 
 def resolve(config: RunConfig) -> RunConfig:
     """Replace what a configuration leaves open by what this machine has, so that it is on record.
@@ -47,9 +49,6 @@ def resolve(config: RunConfig) -> RunConfig:
         round_steps=config.round_steps or usual,
         check_env=True,
     )
-
-
-_NATIVE_PPO = ("sb3-ppo", "sbx-ppo", "rllib-ppo")
 
 
 def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from teachenv.env import MAX_LEVEL_SEED
+from teachenv.env import read_level_seed
 from teachenv.envs.bipedal.terrain import Terrain
 from teachenv.envs.bipedal.walkers import read_terrain
 from teachenv.seeding import check_seed
@@ -115,24 +115,12 @@ def _read_level_seeds(n: int, lanes: Sequence[int], given: Any) -> NDArray[np.in
     if given is None:
         return None
     if not isinstance(given, _SEQUENCES):
-        return np.full(n, read_level_seed(given, "level_seed"))
+        return np.full(n, read_level_seed(given))
     given = _one_each("level_seed", n, given)
     level_seeds = np.empty(n, np.int64)
     for lane in lanes:
         level_seeds[lane] = read_level_seed(given[lane], f"level_seed of lane {lane}")
     return level_seeds
-
-
-def read_level_seed(given: Any, name: str) -> int:
-    """Return a level seed.
-
-    Raises:
-        TaskError: if it is not a whole number in [0, 2**53).
-    """
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if not whole or not 0 <= given < MAX_LEVEL_SEED:
-        raise TaskError(f"{name}: expected a whole number in [0, 2**53), got {given!r:.80}")
-    return int(given)
 
 
 def _read_terrains(n: int, lanes: Sequence[int], given: Any) -> dict[int, Terrain]:

@@ -10,8 +10,8 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from teachenv.env import Level
-from teachenv.envs.bipedal.lane_options import Orders, read_level_seed
+from teachenv.env import Level, read_level_seed
+from teachenv.envs.bipedal.lane_options import Orders
 from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X
 from teachenv.envs.bipedal.tracks import MASTERY, Track
 from teachenv.protocols import State
@@ -62,7 +62,7 @@ class Lanes:
         """
         self.require(lane)
         vector = self.track.task_space.task(task)
-        seed = _DRAW if level_seed is None else read_level_seed(level_seed, "level_seed")
+        seed = _DRAW if level_seed is None else read_level_seed(level_seed)
         self._next_tasks[lane] = vector
         self._next_level_seeds[lane] = seed
 
@@ -177,10 +177,10 @@ class Lanes:
         try:
             space.task(state["task"])
             space.task(state["next_task"])
-            read_level_seed(state["level_seed"], "level_seed")
+            read_level_seed(state["level_seed"])
             if state["next_level_seed"] != _DRAW:
                 read_level_seed(state["next_level_seed"], "next_level_seed")
-            check_seed(state["seed"] >> 1)
+            check_seed(state["seed"] >> 1)  # drawn ones have 64 bits, seeds 63
             check_seed(state["episode"], "episode")
             check_seed(state["elapsed"], "elapsed")
             if not math.isfinite(state["episode_return"]) or state["ended"] not in (True, False):

@@ -21,6 +21,7 @@ from teachenv.envs.bipedal.engine import (
 )
 from teachenv.envs.bipedal.lane_options import read_actions, read_orders
 from teachenv.envs.bipedal.lanes import Lanes
+from teachenv.envs.bipedal.render import Painter
 from teachenv.envs.bipedal.tracks import MASTERY, RETURN_RANGE, Track
 from teachenv.envs.bipedal.turn import Turn
 from teachenv.envs.bipedal.walkers import action_space, observation_space
@@ -69,7 +70,8 @@ class BipedalVectorEnv(Batch):
         autoreset_mode: ``NEXT_STEP``: the step after an episode's end ignores its action and
             begins the next one. ``SAME_STEP``: the step that ends an episode begins the next.
             ``DISABLED``: lanes that ended must be reset with ``reset_mask``.
-        num_threads: Threads that step the lanes.
+        num_threads: Threads that step the lanes; with more than one, a forked process cannot use
+            the environment.
         copy: Whether to return copies; ``False`` returns the arrays that the next call
             overwrites.
         isa: Instruction set, "auto" for the fastest this processor has.
@@ -88,7 +90,7 @@ class BipedalVectorEnv(Batch):
     mastery = MASTERY
     backend = "native"
 
-    _painter: Any = None
+    _painter: Painter | None = None
 
     def __init__(
         self,
@@ -259,8 +261,6 @@ class BipedalVectorEnv(Batch):
             return None
         with self._turn:
             if self._painter is None:
-                from teachenv.envs.bipedal.render import Painter
-
                 self._painter = Painter(self.render_mode)
             return tuple(map(self._picture, range(self.num_envs) if lanes is None else lanes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from teachenv.env import Level, TaskEnv
 from teachenv.envs.bipedal.bodies import BODIES, FPS, Body
-from teachenv.envs.bipedal.engine import BACKENDS, choose_backend
+from teachenv.envs.bipedal.engine import BACKENDS, NativePhysics, choose_backend
 from teachenv.envs.bipedal.lidar import RAYS
+from teachenv.envs.bipedal.render import Painter, Scene
 from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X, Terrain
 from teachenv.envs.bipedal.tracks import (
     HARDCORE,
@@ -27,9 +28,6 @@ from teachenv.envs.bipedal.tracks import (
 )
 from teachenv.errors import one_of
 from teachenv.space import TaskError
-
-if TYPE_CHECKING:
-    from teachenv.envs.bipedal.render import Painter, Scene
 
 Floats = NDArray[np.float32]
 
@@ -146,10 +144,8 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
 
     def _make_physics(self) -> Physics:
         if self.backend == "native":
-            from teachenv.envs.bipedal.engine import NativePhysics
-
             return NativePhysics(self.body, self.track)
-        from teachenv.envs.bipedal.reference import ReferencePhysics
+        from teachenv.envs.bipedal.reference import ReferencePhysics  # imports Box2D
 
         return ReferencePhysics(self.body, self.track)
 
@@ -181,8 +177,6 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
         if self.render_mode is None or self._physics is None:
             return None
         if self._painter is None:
-            from teachenv.envs.bipedal.render import Painter
-
             self._painter = Painter(self.render_mode)
         return self._painter.paint(self._physics.scene())
 
