@@ -6,7 +6,6 @@ from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
 from native_lockstep import lockstep
 from native_walkers import Walkers
 
-
 COURSES = pytest.mark.parametrize("course", [0.0, 1.0], ids=["easy", "hardcore"])
 
 
