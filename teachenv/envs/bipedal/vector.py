@@ -90,7 +90,7 @@ class BipedalVectorEnv(Batch):
     mastery = MASTERY
     backend = "native"
 
-    _painter: Painter | None = None
+    _painter: Any = None  # a Painter, which needs pygame
 
     def __init__(
         self,
