@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import gymnasium as gym
+
+from teachenv.env import MakeEnv
 from teachenv.errors import UserError
 
 Group = Mapping[str, Any]
@@ -14,31 +17,54 @@ _NONE: Group = {}
 
 
 @dataclass(frozen=True)
-class Batching:
-    """How many steps PPO puts into a rollout and into an update.
+class PpoDefaults:
+    """Hyper-parameters of PPO that depend on how the environments are stepped.
 
     Attributes:
         n_envs: Environments stepped together.
         n_steps: Steps of each of them per rollout.
         batch_size: Steps per gradient step.
         n_epochs: Passes over each rollout.
+        learning_rate: Of Adam.
+        gamma: Discount factor.
     """
 
     n_envs: int
     n_steps: int
     batch_size: int
     n_epochs: int
+    learning_rate: float
+    gamma: float
 
-    def but(self, **given: int | None) -> Batching:
+    def but(self, **given: float | None) -> PpoDefaults:
         """Return this with the numbers that are given in place of its own."""
-        return replace(self, **{name: n for name, n in given.items() if n is not None})
+        return replace(self, **{name: x for name, x in given.items() if x is not None})  # type: ignore[arg-type]
 
 
-PLAIN = Batching(n_envs=16, n_steps=256, batch_size=256, n_epochs=10)
+PLAIN = PpoDefaults(
+    n_envs=16, n_steps=256, batch_size=256, n_epochs=10, learning_rate=3e-4, gamma=0.999
+)
 """For environments that are stepped one by one and take longer than the updates."""
 
-NATIVE = Batching(n_envs=256, n_steps=64, batch_size=2048, n_epochs=5)
-"""For native vector environments, where the updates take most of the time."""
+NATIVE = PpoDefaults(
+    n_envs=256, n_steps=128, batch_size=1024, n_epochs=5, learning_rate=5e-4, gamma=0.99
+)
+"""For native vector environments, where the updates take most of the time. Chosen on the walkers:
+rollouts of 64 steps learn flat ground sooner and stumps never, and a discount factor of 0.999
+needs three times as many steps."""
+
+
+def comes_as_vector(make_env: Callable[[], gym.Env[Any, Any]]) -> bool:
+    """Return whether many of the environment come as one native vector environment."""
+    vector = make_env.vector(1) if isinstance(make_env, MakeEnv) else None
+    if vector is not None:
+        vector.close()
+    return vector is not None
+
+
+def ppo_defaults(make_env: Callable[[], gym.Env[Any, Any]], **given: float | None) -> PpoDefaults:
+    """Return what suits an environment, with the numbers that are given in place of its own."""
+    return (NATIVE if comes_as_vector(make_env) else PLAIN).but(**given)
 
 
 def check_hyper(
@@ -50,7 +76,6 @@ def check_hyper(
     weights: Group,
     hidden: Any,
     counts_or_0: Group = _NONE,
-    counts_or_none: Group = _NONE,
 ) -> None:
     """Refuse hyper-parameters out of range, all at once.
 
@@ -62,7 +87,6 @@ def check_hyper(
         weights: Numbers from 0 up, by name.
         hidden: A sequence of positive whole numbers.
         counts_or_0: Whole numbers from 0 up, by name.
-        counts_or_none: Positive whole numbers or ``None``, by name.
 
     Raises:
         UserError: naming every refused one, with what was expected.
@@ -70,7 +94,6 @@ def check_hyper(
     rules: list[tuple[Group, str, Callable[[Any], bool]]] = [
         (counts, "a positive whole number", _is_count),
         (counts_or_0, "a whole number from 0 up", lambda x: _is_count(x, 0)),
-        (counts_or_none, "a positive whole number", lambda x: x is None or _is_count(x)),
         (positive, "a positive number", lambda x: _is_number(x) and x > 0),
         (shares, "a number in (0, 1]", lambda x: _is_number(x) and 0 < x <= 1),
         (weights, "a number from 0 up", lambda x: _is_number(x) and x >= 0),

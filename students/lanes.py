@@ -82,27 +82,17 @@ class Lanes(DummyVecEnv):
 
 
 def make_lanes(
-    make_env: Callable[[], gym.Env[Any, Any]],
-    source: TrialSource,
-    n: int | None,
-    *,
-    native: int,
-    plain: int,
+    make_env: Callable[[], gym.Env[Any, Any]], source: TrialSource, n: int
 ) -> Lanes | VectorLanes:
     """Make the lanes of a student: one native vector environment where there is one.
 
     Args:
         make_env: Makes one environment; a :class:`teachenv.env.MakeEnv` may make many in one.
         source: Where trials come from.
-        n: Number of lanes; ``None`` for the one that suits their kind.
-        native: Number of lanes of a vector environment.
-        plain: Number of lanes of single environments.
+        n: Number of lanes.
 
     Raises:
         UserError: if observations are not a ``Box``.
     """
-    if isinstance(make_env, MakeEnv):
-        vector = make_env.vector(n or native)
-        if vector is not None:
-            return VectorLanes(vector, source)
-    return Lanes(make_env, source, n or plain)
+    vector = make_env.vector(n) if isinstance(make_env, MakeEnv) else None
+    return Lanes(make_env, source, n) if vector is None else VectorLanes(vector, source)

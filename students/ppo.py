@@ -13,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from students.hyper import NATIVE, PLAIN, check_hyper
+from students.hyper import check_hyper, ppo_defaults
 from students.lanes import Lanes, make_lanes
 from students.sb3 import Advance, Sb3Student
 from students.signals import SIGNALS, EpisodeSignals, level_key
@@ -35,7 +35,7 @@ class PpoStudent(Sb3Student):
         make_env: Makes one environment with a task space.
         broker: Where the environments get their trials.
         seed: Fixes the initial parameters.
-        n_envs: Environments stepped together. This and the next three are by default those of
+        n_envs: Environments stepped together. This and the next five are by default those of
             :data:`students.hyper.NATIVE` where the environments are one native vector
             (:meth:`teachenv.env.MakeEnv.vector`), otherwise of :data:`students.hyper.PLAIN`.
         n_steps: Steps of each environment per rollout.
@@ -74,8 +74,8 @@ class PpoStudent(Sb3Student):
         n_steps: int | None = None,
         batch_size: int | None = None,
         n_epochs: int | None = None,
-        learning_rate: float = 3e-4,
-        gamma: float = 0.999,
+        learning_rate: float | None = None,
+        gamma: float | None = None,
         gae_lambda: float = 0.95,
         clip_range: float = 0.18,
         ent_coef: float = 0.0,
@@ -86,44 +86,49 @@ class PpoStudent(Sb3Student):
         norm_reward: bool = True,
         threads: int = 1,
     ) -> None:
+        chosen = ppo_defaults(
+            make_env,
+            n_envs=n_envs,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            gamma=gamma,
+        )
         check_hyper(
             self.name,
-            counts={"threads": threads},
-            counts_or_none={
-                "n_envs": n_envs,
-                "n_steps": n_steps,
-                "batch_size": batch_size,
-                "n_epochs": n_epochs,
+            counts={
+                "n_envs": chosen.n_envs,
+                "n_steps": chosen.n_steps,
+                "batch_size": chosen.batch_size,
+                "n_epochs": chosen.n_epochs,
+                "threads": threads,
             },
             positive={
-                "learning_rate": learning_rate,
+                "learning_rate": chosen.learning_rate,
                 "clip_range": clip_range,
                 "max_grad_norm": max_grad_norm,
             },
-            shares={"gamma": gamma, "gae_lambda": gae_lambda},
+            shares={"gamma": chosen.gamma, "gae_lambda": gae_lambda},
             weights={"ent_coef": ent_coef, "vf_coef": vf_coef},
             hidden=hidden,
         )
         super().__init__(broker, threads)
-        self._lanes = make_lanes(make_env, broker, n_envs, native=NATIVE.n_envs, plain=PLAIN.n_envs)
-        usual = NATIVE if isinstance(self._lanes, VectorLanes) else PLAIN
-        batching = usual.but(
-            n_envs=n_envs, n_steps=n_steps, batch_size=batch_size, n_epochs=n_epochs
-        )
-        self._signals = EpisodeSignals(gamma)
+        self._lanes = make_lanes(make_env, broker, chosen.n_envs)
+        self._signals = EpisodeSignals(chosen.gamma)
         self._normalizer = VecNormalize(
-            self._lanes, norm_obs=norm_obs, norm_reward=norm_reward, gamma=gamma
+            self._lanes, norm_obs=norm_obs, norm_reward=norm_reward, gamma=chosen.gamma
         )
         with self._computing():
             self._take(
                 self.algorithm(
                     "MlpPolicy",
                     self._normalizer,
-                    learning_rate=learning_rate,
-                    n_steps=batching.n_steps,
-                    batch_size=min(batching.batch_size, batching.n_envs * batching.n_steps),
-                    n_epochs=batching.n_epochs,
-                    gamma=gamma,
+                    learning_rate=chosen.learning_rate,
+                    n_steps=chosen.n_steps,
+                    batch_size=min(chosen.batch_size, chosen.n_envs * chosen.n_steps),
+                    n_epochs=chosen.n_epochs,
+                    gamma=chosen.gamma,
                     gae_lambda=gae_lambda,
                     clip_range=clip_range,
                     ent_coef=ent_coef,

@@ -25,7 +25,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
 from ray.rllib.utils.spaces.space_utils import unsquash_action
 
-from students.hyper import NATIVE, PLAIN
+from students.hyper import comes_as_vector, ppo_defaults
 from students.rllib_learner import TrialPpoLearner
 from students.rllib_runners import (
     Lane,
@@ -33,7 +33,6 @@ from students.rllib_runners import (
     abandon,
     autoreset_mode,
     broker_host,
-    comes_as_vector,
     global_seed,
     read_spaces,
     restart,
@@ -70,7 +69,7 @@ class RllibPpo:
         seed: Fixes the initial parameters.
         num_env_runners: Processes that step environments; 0 steps them in this one.
         envs_per_runner: Environments of each runner (of this process, if there are none). This
-            and the next three are by default those of :data:`students.hyper.NATIVE` where the
+            and the next five are by default those of :data:`students.hyper.NATIVE` where the
             environments are one native vector (:meth:`teachenv.env.MakeEnv.vector`), otherwise
             of :data:`students.hyper.PLAIN`.
         n_steps: Steps of each environment per iteration.
@@ -111,8 +110,8 @@ class RllibPpo:
         n_steps: int | None = None,
         batch_size: int | None = None,
         n_epochs: int | None = None,
-        learning_rate: float = 3e-4,
-        gamma: float = 0.999,
+        learning_rate: float | None = None,
+        gamma: float | None = None,
         gae_lambda: float = 0.95,
         clip_range: float = 0.18,
         ent_coef: float = 0.0,
@@ -126,19 +125,24 @@ class RllibPpo:
         threads: int = 1,
         sample_timeout_s: float = 180.0,
     ) -> None:
-        native = comes_as_vector(make_env)
-        usual = (NATIVE if native else PLAIN).but(
-            n_envs=envs_per_runner, n_steps=n_steps, batch_size=batch_size, n_epochs=n_epochs
+        usual = ppo_defaults(
+            make_env,
+            n_envs=envs_per_runner,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            gamma=gamma,
         )
         settings = PpoSettings(
-            native=native,
+            native=comes_as_vector(make_env),
             num_env_runners=num_env_runners,
             envs_per_runner=usual.n_envs,
             n_steps=usual.n_steps,
             batch_size=usual.batch_size,
             n_epochs=usual.n_epochs,
-            learning_rate=learning_rate,
-            gamma=gamma,
+            learning_rate=usual.learning_rate,
+            gamma=usual.gamma,
             gae_lambda=gae_lambda,
             clip_range=clip_range,
             ent_coef=ent_coef,

@@ -16,7 +16,6 @@ import ray
 import torch
 from numpy.typing import NDArray
 
-from teachenv.env import MakeEnv
 from teachenv.seeding import derive_int
 from teachenv.vector import CurriculumVector, Infos
 from teachenv.wrap import CurriculumWrapper
@@ -72,14 +71,6 @@ def _learner_infos(infos: Infos, ended: NDArray[np.bool_]) -> Infos:
     kept = {name: infos[name] for name in (*always, *at_the_end) if name in infos}
     masks = {f"_{name}": infos[f"_{name}"] & (ended | (name in always)) for name in kept}
     return kept | masks
-
-
-def comes_as_vector(make_env: Callable[[], gym.Env[Any, Any]]) -> bool:
-    """Return whether :class:`NativeLanes` can be made of it."""
-    vector = make_env.vector(1) if isinstance(make_env, MakeEnv) else None
-    if vector is not None:
-        vector.close()
-    return vector is not None
 
 
 def read_spaces(

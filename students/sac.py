@@ -85,7 +85,7 @@ class SacStudent(Sb3Student):
             hidden=hidden,
         )
         super().__init__(broker, threads)
-        self._lanes = make_lanes(make_env, broker, n_envs, native=n_envs, plain=n_envs)
+        self._lanes = make_lanes(make_env, broker, n_envs)
         if not isinstance(self._lanes.action_space, gym.spaces.Box):
             self._lanes.close()
             raise UserError(

@@ -69,25 +69,28 @@ def test_environments_without_a_vector_of_their_own_have_none(make_env):
 
 
 @with_engine
-def test_native_environments_are_lanes_of_one_vector_by_default():
-    lanes = make_lanes(STUMPS, bench()[1], None, native=5, plain=2)
+def test_native_environments_are_lanes_of_one_vector():
+    lanes = make_lanes(STUMPS, bench()[1], 5)
     assert isinstance(lanes, VectorLanes)
     assert lanes.num_envs == 5
     lanes.close()
 
 
 def test_other_environments_are_stepped_one_by_one():
-    lanes = make_lanes(worlds.pole, Broker(Teacher(worlds.POLE_SPACE)), None, native=5, plain=2)
+    lanes = make_lanes(worlds.pole, Broker(Teacher(worlds.POLE_SPACE)), 2)
     assert isinstance(lanes, Lanes)
     assert lanes.num_envs == 2
     lanes.close()
 
 
 @with_engine
-@pytest.mark.parametrize(("make_env", "expected"), [(STUMPS, (256, 64)), (one_by_one, (16, 256))])
-def test_batches_are_larger_on_native_environments(make_env, expected):
+@pytest.mark.parametrize(
+    ("make_env", "expected"), [(STUMPS, (256, 128, 0.99)), (one_by_one, (16, 256, 0.999))]
+)
+def test_hyper_parameters_suit_native_environments(make_env, expected):
     student = students.make("sb3-ppo", make_env, bench()[1])
-    assert (student._lanes.num_envs, student._model.n_steps) == expected
+    model = student._model
+    assert (student._lanes.num_envs, model.n_steps, model.gamma) == expected
     student.close()
     student = students.make("sb3-ppo", make_env, bench()[1], n_envs=3, n_steps=7, batch_size=21)
     assert (student._lanes.num_envs, student._model.n_steps) == (3, 7)
@@ -101,7 +104,7 @@ def test_batches_are_larger_on_native_environments(make_env, expected):
 def test_lanes_of_a_vector_say_what_single_environments_say():
     teachers_and_brokers = bench(), bench()
     lanes = [
-        make_lanes(make_env, broker, 4, native=4, plain=4)
+        make_lanes(make_env, broker, 4)
         for make_env, (_, broker) in zip((one_by_one, STUMPS), teachers_and_brokers, strict=True)
     ]
     assert [type(each) for each in lanes] == [Lanes, VectorLanes]
