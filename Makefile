@@ -9,12 +9,13 @@ DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install native demo test test-slow sanitize lint format lock clean
+.PHONY: help install native demo test test-slow golden sanitize lint format lock clean
 
 help:
 	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo-*)"
 	@echo "make test      install and run the tests"
 	@echo "make test-slow the slow tests"
+	@echo "make golden    rewrite what teachers ask in the tests (TEACHERS=\"id id\"; a changelog line!)"
 	@echo "make sanitize  the native engine's tests, stopping at memory errors (Linux, GCC)"
 	@echo "make lint      install and run ruff and mypy"
 	@echo "make native    install and build the native engine, again where its C++ changed"
@@ -37,8 +38,8 @@ $(BUILT): $(INSTALLED) CMakeLists.txt $(wildcard teachenv/envs/bipedal/native/*)
 
 # About three minutes on two cores; every demo gets a folder of its own.
 demo: $(BUILT)
-	$(BIN)/teachenv run --env teachenv/StumpTracks-v0 --teacher alp-gmm --student sb3-ppo \
-		--steps 700000 --round-steps 100000 --seed 1 --out $(DEMO)
+	$(BIN)/teachenv run --env teachenv/StumpTracks-v0 --teacher alp-gmm --student sbx-ppo \
+		--steps 4000000 --round-steps 1000000 --seed 1 --out $(DEMO)
 	$(BIN)/teachenv plot $(DEMO) --animate gif
 	$(BIN)/teachenv evaluate $(DEMO) --video --task stump_height=0.2,stump_spacing=4
 	@echo "look into $(DEMO)/plots and $(DEMO)/videos"
@@ -48,6 +49,9 @@ test: $(BUILT)
 
 test-slow: $(BUILT)
 	$(BIN)/python -m pytest -m slow -n 2
+
+golden: $(BUILT)
+	$(BIN)/python tests/test_teacher_golden.py $(TEACHERS)
 
 # A build of its own in a copy of the package; -S keeps Python from finding the usual one. Leaks
 # are not looked for: Python never frees everything.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -84,7 +85,9 @@ def test_what_is_left_open_is_decided_and_on_record() -> None:
     assert native.env_args["backend"] in ("native", "reference")
     fast = native.env_args["backend"] == "native"
     assert native.student == ("sbx-ppo" if fast else "sb3-ppo")
-    assert native.round_steps == (4_000_000 if fast else 200_000)
+    assert native.round_steps == (1_000_000 if fast else 200_000)
+    longer = resolve(dataclasses.replace(native, steps=15_000_000, round_steps=0))
+    assert longer.round_steps == (3_000_000 if fast else 200_000)
     assert resolve(native) == native
     slow = resolve(
         RunConfig("teachenv/StumpTracks-v0", "uniform", env_args={"backend": "reference"})

@@ -204,7 +204,15 @@ def test_giving_up_ends_every_trial_as_lost():
 # -- students on them ------------------------------------------------------------------------
 
 TINY = {
-    "sb3-ppo": {"n_envs": 4, "n_steps": 32, "batch_size": 64, "n_epochs": 2, "hidden": (16,)},
+    "sb3-ppo": {
+        "n_envs": 4,
+        "n_steps": 32,
+        "batch_size": 64,
+        "n_epochs": 2,
+        "learning_rate": 3e-4,
+        "gamma": 0.99,
+        "hidden": (16,),
+    },
     "sb3-sac": {
         "n_envs": 4,
         "train_every": 32,
