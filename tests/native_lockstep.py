@@ -15,9 +15,9 @@ from teachenv.envs.bipedal.tracks import STOCK
 class Reference:
     """A walker on the reference physics."""
 
-    def __init__(self, course, level_seed):
-        self.physics = ReferencePhysics(BODIES["default"], STOCK)
-        self.observation = self.physics.restart(Level(np.array([course]), level_seed), None)
+    def __init__(self, course, level_seed, terrain=None, body="default"):
+        self.physics = ReferencePhysics(BODIES[body], STOCK)
+        self.observation = self.physics.restart(Level(np.array([course]), level_seed), terrain)
         self.heuristic = BipedalWalkerHeuristics()
         self.reward, self.terminated = 0.0, False
 
@@ -44,25 +44,41 @@ class Reference:
         return contacts
 
 
-def lockstep(course, steps, n=16, seed=0):
+def lockstep(course, steps, n=16, seed=0, build=None, body="default"):
     """Step walkers on both sides, poses and velocities made equal before each step.
 
-    Contacts and impulses are each side's own. Half of the walkers act at random, half by
-    Gymnasium's heuristic; those that fall restart on further levels.
+    Contacts and impulses are each side's own. Half of the walkers act at random; of the others, the
+    default body acts by Gymnasium's heuristic, and other bodies hold random actions for ten steps.
+    Those that fall restart on further levels. ``build`` makes a terrain of a level seed, to be
+    played instead of the level's.
 
     Yields:
         The native walkers and the list of references, after each step.
     """
-    rng, walkers = np.random.default_rng(seed), Walkers(n)
+    rng, walkers = np.random.default_rng(seed), Walkers(n, body=body)
     walkers.tasks[:] = course
     walkers.level_seeds[:] = np.arange(seed, seed + n)
+
+    def begin(lane):
+        level_seed = int(walkers.level_seeds[lane])
+        terrain = None if build is None else build(level_seed)
+        if terrain is not None:
+            push = STOCK.start(Level(np.array([course]), level_seed)).push
+            walkers.engine.set_terrain(lane, terrain.ground, list(terrain.polygons), push)
+        return Reference(course, level_seed, terrain, body)
+
+    references = [begin(lane) for lane in range(n)]
     walkers.restart()
-    references = [Reference(course, int(level_seed)) for level_seed in walkers.level_seeds]
-    for _ in range(steps):
-        actions = rng.uniform(-1, 1, (n, 4)).astype(np.float32)
+    held = np.zeros_like(walkers.actions)
+    for step in range(steps):
+        actions = rng.uniform(-1, 1, held.shape).astype(np.float32)
+        if step % 10 == 0:
+            held = actions.copy()
         for lane, reference in enumerate(references):
             walkers.engine.set_bodies(lane, reference.bodies())
-            if lane % 2:
+            if lane % 2 and body != "default":
+                actions[lane] = held[lane]
+            elif lane % 2:
                 actions[lane] = reference.heuristic.step_heuristic(reference.observation)
         walkers.step(actions)
         for reference, action in zip(references, actions, strict=True):
@@ -71,14 +87,14 @@ def lockstep(course, steps, n=16, seed=0):
         terminated = np.array([reference.terminated for reference in references])
         for lane in np.flatnonzero(terminated):
             walkers.level_seeds[lane] += n
-            references[lane] = Reference(course, int(walkers.level_seeds[lane]))
+            references[lane] = begin(lane)
         walkers.mode[:] = np.where(terminated, RESTART, LEAVE)
         walkers.advance()
 
 
 def read_contacts(state):
     """What ``get_state`` says of contacts, oldest first: (part, ids of points, impulses)."""
-    at = end_of_terrain(state) + 5 * 53 + 4 * 20 + 10
+    at = start_of_contacts(state)
     (count,) = struct.unpack_from("<I", state, at)
     contacts = []
     for start in range(at + 4, at + 4 + 70 * count, 70):
@@ -87,6 +103,21 @@ def read_contacts(state):
         impulses = [impulse for normal, tangent, _ in numbers for impulse in (normal, tangent)]
         contacts.append((part, [key for _, _, key in numbers], impulses))
     return contacts
+
+
+def touches_obstacle(state):
+    """Whether a part touches one of the terrain's polygons."""
+    (ground,) = struct.unpack_from("<I", state, 12)
+    (polygons,) = struct.unpack_from("<I", state, 16 + 16 * ground)
+    (count,) = struct.unpack_from("<I", state, at := start_of_contacts(state))
+    contacts = [struct.unpack_from("<ii?", state, at + 4 + 70 * i) for i in range(count)]
+    return any(touching and fixture < polygons for _, fixture, touching in contacts)
+
+
+def start_of_contacts(state):
+    """Offset in a state of the number of contacts."""
+    parts, joints = struct.unpack_from("<ii", state, 4)
+    return end_of_terrain(state) + parts * 53 + joints * 20 + 10
 
 
 def end_of_terrain(state):

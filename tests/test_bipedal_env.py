@@ -18,7 +18,13 @@ from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X, Terrain
 from teachenv.errors import UserError
 
 FLAT = Terrain(np.array([(0.0, 10 / 3), (100.0, 10 / 3)]))
-IDS = ["teachenv/Walker-v0", "teachenv/StumpTracks-v0"]
+IDS = [
+    "teachenv/Walker-v0",
+    "teachenv/StumpTracks-v0",
+    "teachenv/HexagonTracks-v0",
+    "teachenv/StumpSequences-v0",
+    "teachenv/ObstacleCourse-v0",
+]
 NO_ENGINE = engine.native_module()[1]
 BACKENDS = [
     "reference",
@@ -274,7 +280,7 @@ def test_step_before_reset_says_so(backend):
     ],
 )
 def test_unknown_names_list_the_known_ones(kwargs, message):
-    from teachenv.envs.bipedal.walkers import StumpTracks
+    from teachenv.envs.bipedal.environments import StumpTracks
 
     with pytest.raises(ValueError, match=message):
         StumpTracks(**kwargs)

@@ -6,12 +6,13 @@ from Box2D import b2RayCastCallback
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalker, BipedalWalkerHeuristics
 from gymnasium.utils import seeding
 
-from teachenv.envs.bipedal import terrain as terrains
 from teachenv.envs.bipedal.bodies import BODIES
+from teachenv.envs.bipedal.environments import Walker
 from teachenv.envs.bipedal.lidar import OFFSETS
 from teachenv.envs.bipedal.simulation import Simulation
 from teachenv.envs.bipedal.terrain import Terrain
-from teachenv.envs.bipedal.walkers import Walker
+from teachenv.envs.bipedal.terrain_stock import stock
+from teachenv.envs.bipedal.terrain_stumps import stump_tracks
 
 
 @pytest.mark.parametrize("walks", [False, True], ids=["random", "heuristic"])
@@ -106,11 +107,11 @@ def test_lidar_equals_the_engines_ray_casts(kind):
     for seed in range(8):
         if "stumps" in kind:
             spacing = 0.0 if kind == "dense stumps" else rng.uniform(0.1, 6)
-            terrain = terrains.stump_tracks(rng.uniform(0, 3), spacing, seed)
+            terrain = stump_tracks(seed, rng.uniform(0, 3), spacing).terrain
         elif kind == "rugged":
             terrain = rugged(rng)
         else:
-            terrain = terrains.stock(seeding.np_random(seed)[0], kind == "hardcore").terrain
+            terrain = stock(seeding.np_random(seed)[0], kind == "hardcore").terrain
         simulation = Simulation(BODIES["default"], terrain, 0.0)
         for x, y in positions(terrain, rng, 200):
             assert simulation.lidar.scan(x, y) == engine_scan(simulation.world, x, y), (x, y)

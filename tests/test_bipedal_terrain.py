@@ -9,10 +9,29 @@ import pytest
 from gymnasium.utils import seeding
 
 from teachenv import TaskError
-from teachenv.envs.bipedal import terrain as terrains
 from teachenv.envs.bipedal.bodies import BODIES
-from teachenv.envs.bipedal.draws import Draws, bits_at, exact_log, inverse_normal
-from teachenv.envs.bipedal.terrain import FINISH_X, GROUND_Y, SPAWN_X, STEP, Terrain, stump_tracks
+from teachenv.envs.bipedal.draws import (
+    Draws,
+    bits_at,
+    exact_log,
+    exact_sin_cos,
+    inverse_normal,
+)
+from teachenv.envs.bipedal.terrain import (
+    FINISH_X,
+    GROUND_Y,
+    SPAWN_X,
+    STEP,
+    Terrain,
+    initial_push,
+)
+from teachenv.envs.bipedal.terrain_stock import stock
+from teachenv.envs.bipedal.terrain_stumps import stump_sequences
+from teachenv.envs.bipedal.terrain_stumps import stump_tracks as start_stump_tracks
+
+
+def stump_tracks(height, spacing, level_seed, **options):
+    return start_stump_tracks(level_seed, height, spacing, **options).terrain
 
 
 def stump_heights(terrain):
@@ -76,6 +95,139 @@ def test_wider_spacing_means_fewer_stumps():
     assert len(set(counts)) == len(counts)
 
 
+# -- options of stump tracks ---------------------------------------------------------------
+
+
+def test_options_leave_the_other_draws_as_they_are():
+    plain = stump_tracks(2.0, 3.0, 4)
+    wide = stump_tracks(2.0, 3.0, 4, stump_width=2.0, width_noise=0.2, stump_rotation=0.3)
+    plain_heights = stump_heights(plain)
+    sides = [np.hypot(*(p[2] - p[1])) for p in wide.polygons]
+    np.testing.assert_allclose(np.array(sides) / STEP, plain_heights[: len(sides)])
+    same = stump_tracks(2.0, 3.0, 4, stump_width=1.0, stump_rotation=0.0, rotation_noise=0.0)
+    assert [p.tobytes() for p in same.polygons] == [p.tobytes() for p in plain.polygons]
+
+
+def test_widths_are_drawn_around_their_mean_and_push_the_next_stump_away():
+    boxes = stump_tracks(1.0, 0.5, 0, stump_width=2.0, width_noise=0.3).polygons
+    widths = np.array([np.ptp(p[:, 0]) for p in boxes]) / STEP
+    assert widths.mean() == pytest.approx(2.0, abs=0.15)
+    assert widths.std() == pytest.approx(0.3, abs=0.08)
+    left = np.array([p[:, 0].min() for p in boxes])
+    right = np.array([p[:, 0].max() for p in boxes])
+    np.testing.assert_allclose(left[1:] - right[:-1], 0.5)
+    thin = stump_tracks(1.0, 0.5, 0, stump_width=-3.0).polygons
+    np.testing.assert_allclose([np.ptp(p[:, 0]) for p in thin], 0.05 * STEP)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 2, 3.0, 5.5, 2 * math.pi])
+def test_stumps_turn_about_the_middle_of_their_base(angle):
+    upright = stump_tracks(2.0, 3.0, 1).polygons
+    turned = stump_tracks(2.0, 3.0, 1, stump_rotation=angle).polygons
+    matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    for a, b in zip(upright, turned, strict=True):
+        middle = (a[0] + a[1]) / 2
+        np.testing.assert_allclose(b, middle + (a - middle) @ matrix.T, atol=1e-12)
+
+
+def test_rotations_are_clipped_to_a_full_turn():
+    for given, played in ((-5.0, 0.0), (9.0, 2 * math.pi)):
+        one, two = (stump_tracks(1.0, 3.0, 1, stump_rotation=a) for a in (given, played))
+        assert [p.tobytes() for p in one.polygons] == [p.tobytes() for p in two.polygons]
+    angles = []
+    for polygon in stump_tracks(1.0, 0.1, 1, stump_rotation=1.0, rotation_noise=0.2).polygons:
+        angles.append(math.atan2(*(polygon[1] - polygon[0])[::-1]))
+    assert np.mean(angles) == pytest.approx(1.0, abs=0.05)
+    assert np.std(angles) == pytest.approx(0.2, abs=0.04)
+
+
+def test_old_ground_ends_where_the_published_code_ends_it():
+    new, old = (stump_tracks(1.0, 6.0, 0, legacy_ground_end=flag) for flag in (0.0, 1.0))
+    assert old.ground[-1, 0] == pytest.approx(87.4)
+    np.testing.assert_array_equal(old.ground, new.ground[: len(old.ground)])
+    assert len(new.polygons) == len(old.polygons)
+    for spacing in (4.785, 4.79, 5.135, 5.165, 5.535, 5.598, 5.996, 6.0):
+        end = stump_tracks(1.0, spacing, 0, legacy_ground_end=1.0).ground[-1, 0]
+        assert 87.33 < end < FINISH_X
+    for spacing in (0.01, 1.0, 4.78, 4.795, 5.13, 5.17, 5.53, 5.605, 5.99):
+        assert stump_tracks(1.0, spacing, 0, legacy_ground_end=1.0).ground[-1, 0] > FINISH_X
+
+
+def test_old_ground_ends_before_the_finish_for_the_published_share_of_spacings():
+    ends = np.array(
+        [
+            stump_tracks(0.0, s, 0, legacy_ground_end=1.0).ground[-1, 0]
+            for s in np.linspace(0, 6, 1501).tolist()
+        ]
+    )
+    assert (ends < FINISH_X).mean() == pytest.approx(0.0193, abs=0.002)
+    assert 87.3 < ends.min() < FINISH_X
+
+
+def test_negative_heights_are_trivial_bumps():
+    assert stump_heights(stump_tracks(-3.0, 1.0, 0)).max() == pytest.approx(0.05)
+
+
+# -- stump sequences -----------------------------------------------------------------------
+
+FIVE = [(1.0, 0.5), (0.0, 0.0), (3.0, 2.0), (-1.0, 1.0), (6.0, 6.0)]
+
+
+def test_sequences_are_five_stumps_side_by_side_then_eight_metres():
+    terrain = stump_sequences(2, FIVE).terrain
+    assert len(terrain.polygons) % 5 == 0
+    left = np.array([p[:, 0].min() for p in terrain.polygons])
+    right = np.array([p[:, 0].max() for p in terrain.polygons])
+    gaps = np.append(left[1:] - right[:-1], 8.0).reshape(-1, 5)
+    np.testing.assert_allclose(gaps[:, :4], 0.0, atol=1e-12)
+    np.testing.assert_allclose(gaps[:, 4], 8.0)
+    assert left[0] == pytest.approx(20 * STEP)
+    assert terrain.ground[-1, 0] > FINISH_X
+    terrain.checked()
+
+
+def test_sequence_heights_are_in_steps_and_widths_in_metres():
+    polygons = [p for seed in range(30) for p in stump_sequences(seed, FIVE).terrain.polygons]
+    heights = np.array([p[:, 1].max() - GROUND_Y for p in polygons]).reshape(-1, 5) / STEP
+    widths = np.array([np.ptp(p[:, 0]) for p in polygons]).reshape(-1, 5)
+    np.testing.assert_allclose(heights.mean(axis=0)[[0, 2, 4]], [1.0, 3.0, 6.0], atol=0.03)
+    np.testing.assert_allclose(widths.mean(axis=0)[[0, 2, 3, 4]], [0.5, 2, 1, 6], atol=0.03)
+    assert heights.std(axis=0)[[0, 2, 4]] == pytest.approx(0.1, abs=0.02)
+    assert heights[:, 3].max() == pytest.approx(0.05)
+    assert widths.min() == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("index", range(10))
+def test_each_parameter_of_a_sequence_acts(index):
+    low, high = np.ones(10), np.ones(10)
+    high[index] = 3.0
+    one, two = (stump_sequences(0, list(zip(t[::2], t[1::2], strict=True))) for t in (low, high))
+    assert [p.tobytes() for p in one.terrain.polygons] != [
+        p.tobytes() for p in two.terrain.polygons
+    ]
+    if index % 2 == 0:
+        tops = [np.array([p[:, 1].max() for p in s.terrain.polygons]) for s in (one, two)]
+        assert (tops[1] >= tops[0]).all()
+
+
+# -- random numbers ------------------------------------------------------------------------
+
+
+def test_whole_numbers_are_equally_likely_and_reach_both_ends():
+    draws = Draws(3, 0)
+    values = [draws.integer(5, 9) for _ in range(5000)]
+    np.testing.assert_allclose(np.bincount(values)[5:] / 5000, 0.2, atol=0.02)
+    assert {draws.integer(-1, 1) for _ in range(50)} == {-1, 0, 1}
+    assert draws.integer(4, 4) == 4
+
+
+def test_sine_and_cosine_are_accurate():
+    for angle in np.linspace(0.0, 2 * math.pi, 2001).tolist():
+        s, c = exact_sin_cos(angle)
+        assert s == pytest.approx(math.sin(angle), abs=1e-15)
+        assert c == pytest.approx(math.cos(angle), abs=1e-15)
+
+
 def test_golden_terrain():
     digest = hashlib.sha256()
     for task in ((0.0, 6.0), (1.5, 0.0), (3.0, 2.25)):
@@ -83,14 +235,14 @@ def test_golden_terrain():
             terrain = stump_tracks(*task, level_seed)
             for points in (terrain.ground, *terrain.polygons):
                 digest.update(points.astype("<f8").tobytes())
-            digest.update(np.float64(terrains.initial_push(level_seed)).tobytes())
+            digest.update(np.float64(initial_push(level_seed)).tobytes())
     assert digest.hexdigest()[:16] == "3a62ee6a68b7008f"
 
 
 def test_level_seeds_give_different_levels():
     heights = {tuple(stump_heights(stump_tracks(2.0, 6.0, seed))) for seed in range(50)}
     assert len(heights) == 50
-    assert len({terrains.initial_push(seed) for seed in range(50)}) == 50
+    assert len({initial_push(seed) for seed in range(50)}) == 50
 
 
 def test_many_keys_at_once_give_the_numbers_of_each():
@@ -132,7 +284,7 @@ def test_stock_terrain_is_gymnasiums(hardcore):
     for seed in range(20):
         env = BipedalWalker(hardcore=hardcore)
         env.reset(seed=seed)
-        terrain, push = terrains.stock(seeding.np_random(seed)[0], hardcore)
+        terrain, push = stock(seeding.np_random(seed)[0], hardcore)
         assert terrain.ground[:, 0].tolist() == env.terrain_x
         assert terrain.ground[:, 1].tolist() == env.terrain_y
         assert len(terrain.polygons) == len(env.terrain) - 199

@@ -28,8 +28,12 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     envs = [gym.make("teachenv/StumpTracks-v0").unwrapped for _ in range(2)]
     envs[0].reset(seed=0)
+    many = gym.make_vec("teachenv/StumpTracks-v0", num_envs=2)
+    many.reset(seed=0)
+    envs += many.envs
 messages = [str(w.message) for w in caught if "compiled engine" in str(w.message)]
-print([env.backend for env in envs], len(messages), "pip install" in messages[0])
+backends = {env.unwrapped.backend for env in envs}
+print(backends, len(envs), len(messages), "pip install" in messages[0])
 """
 
 
@@ -78,4 +82,4 @@ def test_without_the_engine_the_reference_physics_play_with_one_warning():
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_ENGINE], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.split("\n")[0] == "['reference', 'reference'] 1 True"
+    assert ran.stdout.split("\n")[0] == "{'reference'} 4 1 True"

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
-from native_lockstep import lockstep
+from native_lockstep import lockstep, touches_obstacle
 from native_walkers import Walkers
+
+from teachenv.envs.bipedal.terrain import GROUND_Y, Terrain
 
 COURSES = pytest.mark.parametrize("course", [0.0, 1.0], ids=["easy", "hardcore"])
 
@@ -40,4 +42,30 @@ def test_steps_from_the_same_poses_are_the_references_steps():
         off += [(step, lane, difference[lane]) for lane in np.flatnonzero(difference > 0.02)]
         rewards = [reference.reward for reference in references]
         np.testing.assert_allclose(walkers.rewards, rewards, rtol=0, atol=0.02)
+    assert len(off) <= 1, off
+
+
+def obstacles_everywhere(level_seed):
+    """Boxes and trapezoids of all sizes, with slits or room between them, from the start on."""
+    rng = np.random.default_rng(level_seed)
+    ground, polygons, left = [(0.0, GROUND_Y)], [], 2.0
+    while left < 100.0:
+        right = left + rng.uniform(0.1, 1.0)
+        top, slope = GROUND_Y + rng.uniform(0.02, 0.5), rng.choice([0.0, 0.3]) * (right - left)
+        corners = [(left, GROUND_Y), (right, GROUND_Y), (right - slope, top), (left + slope, top)]
+        polygons.append(np.array(corners))
+        ground += [(left, GROUND_Y), (right, GROUND_Y)]
+        left = right + rng.choice([0.01, rng.uniform(0.1, 1.0)])
+    return Terrain(np.array(ground), tuple(polygons))
+
+
+def test_steps_among_obstacles_are_the_references_steps():
+    """8000 steps, most of them in touch with an obstacle."""
+    off, touches = [], 0
+    for step, (walkers, references) in enumerate(lockstep(0.0, 500, build=obstacles_everywhere)):
+        assert walkers.terminated.tolist() == [r.terminated for r in references]
+        difference = np.abs(walkers.observations - [r.observation for r in references]).max(axis=1)
+        off += [(step, lane, difference[lane]) for lane in np.flatnonzero(difference > 0.02)]
+        touches += sum(touches_obstacle(walkers.engine.get_state(lane)) for lane in range(16))
+    assert touches > 4000
     assert len(off) <= 1, off

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalker, BipedalWalkerHeuristics
 from native_lockstep import lockstep, read_contacts
-from native_walkers import LEAVE, RESTART, STEP, Walkers
+from native_walkers import LEAVE, RESTART, STEP, Walkers, draw_moves
 from scipy.stats import ks_2samp
 
 from teachenv.env import Level
@@ -138,25 +138,27 @@ def test_contacts_from_the_same_poses_are_the_references_contacts(course):
 
 @pytest.mark.parametrize("height", [3.0, 9.0, None], ids=["3 steps", "9 steps", "hardcore"])
 def test_no_number_is_ever_nan(height):
-    """On stumps 0 to 0.3 m apart, and hardcore; actions are held for 1 to 20 steps."""
+    """On stumps 0 to 0.3 m apart, and hardcore, begun anywhere in a level; actions are held for 1
+    to 20 steps."""
     n, rng = 512, np.random.default_rng(0)
     walkers = Walkers(n, "stock" if height is None else "stump_tracks")
     walkers.tasks[:] = 1.0
     if height is not None:
         walkers.tasks[:] = np.column_stack([np.full(n, height), rng.uniform(0.0, 0.3, n)])
-    walkers.restart()
-    held, ages, steps = np.zeros(n, int), np.zeros(n, int), 0
+    held, ages, over, steps = np.zeros(n, int), np.zeros(n, int), np.ones(n, np.bool_), 0
     while steps < STEPS:
         new = held == 0
         walkers.actions[new] = rng.uniform(-1, 1, (new.sum(), 4)) * rng.choice([0.2, 1, 5])
         held[new] = rng.integers(1, 21, new.sum())
         held -= 1
-        over = walkers.terminated | (ages >= 1000)
         ages = np.where(over, 0, ages + 1)
         walkers.level_seeds[over] += np.uint64(n)
         walkers.mode[:] = np.where(over, RESTART, STEP)
         steps += n - int(over.sum())
         walkers.advance()
+        for lane, move in zip(np.flatnonzero(over), draw_moves(rng, over.sum()), strict=True):
+            walkers.move(lane, move)
+        over = walkers.terminated | (ages >= 1000)
         assert np.isfinite(walkers.observations).all()
         assert np.isfinite(walkers.rewards).all()
         assert np.isfinite(walkers.positions).all()

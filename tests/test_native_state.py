@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 from native_lockstep import end_of_terrain
-from native_walkers import ISAS, LEAVE, RESTART, STEP, Walkers, outputs
+from native_walkers import ISAS, LEAVE, RESTART, STEP, Walkers, draw_moves, outputs
 
 TRACKS = {
     "easy": ("stock", (0.0,)),
@@ -15,10 +15,14 @@ TRACKS = {
 
 
 def start(track, num_envs, isa="auto"):
+    """Walkers that fall among the obstacles of a track, if it has any."""
     name, task = TRACKS[track]
     walkers = Walkers(num_envs, name, isa)
     walkers.tasks[:] = task
     walkers.restart()
+    if track != "easy":
+        for lane, move in enumerate(draw_moves(np.random.default_rng(2), num_envs)):
+            walkers.move(lane, move)
     return walkers
 
 

@@ -18,6 +18,7 @@ class Engine:
 
     num_parts: int
     num_joints: int
+    num_actions: int
     observation_size: int
     task_dim: int
     lanes: int

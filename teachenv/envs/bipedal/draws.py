@@ -55,6 +55,13 @@ _TAIL_DEN = (
 )
 _TAIL = 0.02425
 
+_QUARTER = 1.5707963267948966
+_QUARTERS_PER_RADIAN = 0.6366197723675814
+
+# Taylor series in the square of the angle, highest power first.
+_SIN = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(8, -1, -1))
+_COS = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(8, -1, -1))
+
 
 def mix64(value: int) -> int:
     """Return SplitMix64's finaliser of an unsigned 64-bit integer: a bijection."""
@@ -75,6 +82,15 @@ def exact_log(x: float) -> float:
     for odd in (21.0, 19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0):
         series = series * z + 1.0 / odd
     return 2.0 * s * series + exponent * _LN2
+
+
+def exact_sin_cos(angle: float) -> tuple[float, float]:
+    """Return sine and cosine of an angle in [0, 2 pi], in radians, within 1e-15."""
+    quarter = math.floor(angle * _QUARTERS_PER_RADIAN + 0.5)
+    x = angle - quarter * _QUARTER
+    z = x * x
+    s, c = x * _horner(_SIN, z), _horner(_COS, z)
+    return ((s, c), (c, -s), (-s, -c), (-c, s))[quarter % 4]
 
 
 def inverse_normal(p: float) -> float:
@@ -117,6 +133,13 @@ class Draws:
     def uniform(self, low: float, high: float) -> float:
         """Return the next double, uniform in (low, high): the middle of one of 2**52 cells."""
         return low + (high - low) * (((self.bits() >> 12) + 0.5) * 2.0**-52)
+
+    def integer(self, low: int, high: int) -> int:
+        """Return the next whole number in low..high, fewer than 2**32 of them, equally likely.
+
+        The share of each is off by less than 2**-32.
+        """
+        return low + ((self.bits() >> 32) * (high - low + 1) >> 32)
 
     def normal(self, mean: float, std: float) -> float:
         """Return the next double of a normal distribution."""

@@ -15,10 +15,12 @@ from teachenv.envs.bipedal.lane_options import Orders
 from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X
 from teachenv.envs.bipedal.tracks import MASTERY, Track
 from teachenv.protocols import State
-from teachenv.seeding import check_seed
 
 _DRAW = -1
 """In place of a level seed: to be drawn."""
+
+_MOST = {"seed": 2**64 - 1, "episode": 2**62, "elapsed": 2**62}
+"""Largest whole numbers of a state: they fit into 64 bits, and the last two can go up."""
 
 
 class Lanes:
@@ -180,20 +182,27 @@ class Lanes:
             read_level_seed(state["level_seed"])
             if state["next_level_seed"] != _DRAW:
                 read_level_seed(state["next_level_seed"], "next_level_seed")
-            check_seed(state["seed"] >> 1)  # drawn ones have 64 bits, seeds 63
-            check_seed(state["episode"], "episode")
-            check_seed(state["elapsed"], "elapsed")
-            if not math.isfinite(state["episode_return"]) or state["ended"] not in (True, False):
-                raise ValueError(f"{state['episode_return']}, {state['ended']}")
+            for name, most in _MOST.items():
+                number = state[name]
+                whole = isinstance(number, int) and not isinstance(number, bool)
+                if not whole or not 0 <= number <= most:
+                    raise ValueError(
+                        f"{name}: expected a whole number from 0 to {most}, got {number!r}"
+                    )
+            if not math.isfinite(state["episode_return"]) or not isinstance(state["ended"], bool):
+                raise ValueError(
+                    "expected a finite episode_return and ended as a bool, "
+                    f"got {state['episode_return']!r} and {state['ended']!r}"
+                )
         except (KeyError, TypeError) as error:
             raise ValueError(f"missing or of the wrong type: {error!r}") from None
 
     def put(self, lane: int, state: State) -> None:
         """Continue a lane from :meth:`get`, checked by :meth:`check`."""
-        lanes = np.array([lane])
-        self.tasks = _replaced(self.tasks, lanes, state["task"])
+        lanes, space = np.array([lane]), self.track.task_space
+        self.tasks = _replaced(self.tasks, lanes, space.task(state["task"]))
         self.level_seeds = _replaced(self.level_seeds, lanes, state["level_seed"])
-        self._next_tasks[lane] = state["next_task"]
+        self._next_tasks[lane] = space.task(state["next_task"])
         self._next_level_seeds[lane] = state["next_level_seed"]
         self._seeds[lane] = state["seed"]
         self._episodes[lane] = state["episode"]

@@ -1,4 +1,4 @@
-"""Range finder: ten rays from the hull, from straight down to 1.35 rad forward.
+"""Range finder: ten rays from the head, from straight down to 1.35 rad forward.
 
 The engine's own query walks its whole tree and calls back into Python for every shape near a
 ray. Here plain geometry on the known terrain finds the few shapes a ray can meet, and only
@@ -20,7 +20,7 @@ RAYS = 10
 RANGE = 160 / SCALE
 ANGLES = tuple(1.5 * i / 10.0 for i in range(RAYS))
 OFFSETS = tuple((math.sin(a) * RANGE, -math.cos(a) * RANGE) for a in ANGLES)
-"""End points of the rays relative to the hull."""
+"""End points of the rays relative to the head."""
 
 _MARGIN = 1e-3
 """Of positions in metres and of directions in radians; rounding stays below 1e-4."""
@@ -61,8 +61,8 @@ class Lidar:
         """Return the fraction of each ray before its nearest hit, 1.0 for none.
 
         Args:
-            x: Horizontal position of the hull, in metres.
-            y: Vertical position of the hull, in metres.
+            x: Horizontal position of the head, in metres.
+            y: Vertical position of the head, in metres.
         """
         fractions = [1.0] * RAYS
         self._input.p1 = (x, y)
@@ -93,9 +93,9 @@ class Lidar:
         stops it, and no later ray is stopped before.
 
         Args:
-            x: Horizontal position of the hull.
-            y: Vertical position of the hull, above the ground.
-            column: Index of the first vertex to the right of the hull.
+            x: Horizontal position of the head.
+            y: Vertical position of the head, above the ground.
+            column: Index of the first vertex to the right of the head.
             fractions: Taken down to the hits found.
         """
         xs, ys, edges = self._xs, self._ys, self._edges

@@ -18,7 +18,7 @@ class ReferencePhysics:
     """One walker on Box2D; every episode gets a world of its own.
 
     Attributes:
-        x: Horizontal position of the hull, in metres; 0 before the first episode.
+        x: Horizontal position of the head, in metres; 0 before the first episode.
         simulation: The current episode's world.
     """
 
@@ -28,7 +28,7 @@ class ReferencePhysics:
         self.x = 0.0
         self._body = body
         self._track = track
-        self._still = [0.0] * len(body.joints)
+        self._still = [0.0] * len(body.motors)
         self._shaping = 0.0
         self._observation: NDArray[np.float32]
 
@@ -64,4 +64,4 @@ class ReferencePhysics:
 
     def _potential(self) -> float:
         simulation = self.simulation
-        return 130.0 * simulation.x / SCALE - 5.0 * abs(simulation.angle)
+        return 130.0 * simulation.x / SCALE - self._body.tilt_penalty * abs(simulation.angle)

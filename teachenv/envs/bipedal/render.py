@@ -94,7 +94,7 @@ class Painter:
             uint8 of shape ``(HEIGHT, WIDTH, 3)``; ``None`` if drawn in the window.
         """
         pygame = self._pygame
-        x, y = scene.poses[0, :2].tolist()
+        x, y = scene.poses[scene.body.head, :2].tolist()
         self._left = x - WIDTH / SCALE / 5
         self._bottom = max(0.0, y - 9.0) + min(0.0, y - 3.0)
         self._canvas.blit(self._sky, (0, 0))
@@ -193,7 +193,7 @@ class Painter:
                 self._polygon(color, [*corners, (left, top - size)])
 
     def _lidar(self, scene: Scene) -> None:
-        x, y = scene.poses[0, :2].tolist()
+        x, y = scene.poses[scene.body.head, :2].tolist()
         for (dx, dy), share in zip(OFFSETS, scene.lidar.tolist(), strict=True):
             end = (x + dx * share, y + dy * share)
             self._lines(_RAY, [(x, y), end], 1)
@@ -201,18 +201,30 @@ class Painter:
                 self._disc(_HIT, end, 0.06)
 
     def _walker(self, scene: Scene) -> None:
-        specs = scene.body.parts
+        body = scene.body
+        specs, colors = body.parts, _colors(body)
         order = sorted(range(len(specs)), key=lambda i: (specs[i].side, -i))
         for index in order:
-            spec = specs[index]
-            color = _LIMBS[spec.side][index % 2] if spec.side else _HULL
-            points = [scene.on_part(index, corner) for corner in spec.corners]
+            color = colors[index]
+            points = [scene.on_part(index, corner) for corner in specs[index].corners]
             self._polygon(color, points)
             shade = tuple(int(0.7 * channel) for channel in color)
             self._lines(shade, [*points, points[0]], _FINE)  # type: ignore[arg-type]
-        x, y = scene.on_part(0, (0.55, 0.08))
+        x, y = scene.on_part(body.head, body.eye)
         self._disc(_WHITE, (x, y), 0.11)
         self._disc(_BLACK, (x + 0.03, y), 0.055)
+
+
+def _colors(body: Body) -> list[tuple[int, int, int]]:
+    """Return a colour for each part; they take turns along a limb."""
+    places = [0] * len(body.parts)
+    for joint in body.joints:
+        if body.parts[joint.child].side:
+            places[joint.child] = places[joint.parent] + 1
+    return [
+        _LIMBS[part.side][place % 2] if part.side else _HULL
+        for part, place in zip(body.parts, places, strict=True)
+    ]
 
 
 def _gradient(pygame: Any) -> Any:

@@ -64,12 +64,12 @@ class Simulation:
     Args:
         body: The embodiment.
         terrain: A valid terrain.
-        push: Horizontal force on the hull during the first step, in newtons.
+        push: Horizontal force on the trunk during the first step, in newtons.
 
     Attributes:
-        x: Horizontal position of the hull, in metres.
-        y: Vertical position of the hull, in metres.
-        angle: Angle of the hull, in radians.
+        x: Horizontal position of the head, in metres.
+        y: Vertical position of the head, in metres.
+        angle: Angle of the head, in radians.
     """
 
     def __init__(self, body: Body, terrain: Terrain, push: float) -> None:
@@ -81,15 +81,18 @@ class Simulation:
         ground, polygons = _build_terrain(self.world, terrain)
         self.lidar = Lidar(terrain, ground, polygons)
         self.parts, joints = _build_body(self.world, body)
-        self._hull = self.parts[0]
-        self._hull.ApplyForceToCenter((push, 0.0), True)
+        for index in body.pushed:
+            self.parts[index].ApplyForceToCenter((push, 0.0), True)
+        self._head = self.parts[body.head]
         self._motors = [
             (joint, spec.speed, spec.observed_offset, spec.child)
             for joint, spec in zip(joints, body.joints, strict=True)
+            if spec.speed > 0.0
         ]
         self._senses = [part.senses_contact for part in body.parts]
-        self.x: float = self._hull.position.x
-        self.y: float = self._hull.position.y
+        self._alive = [0.0 if part.dead_flag else 1.0 for part in body.parts]
+        self.x: float = self._head.position.x
+        self.y: float = self._head.position.y
         self.angle = 0.0
 
     @property
@@ -101,7 +104,7 @@ class Simulation:
         """Advance by 1/50 s.
 
         Args:
-            actions: One number per joint; the sign gives the direction, the magnitude (clipped
+            actions: One number per motor; the sign gives the direction, the magnitude (clipped
                 at 1) the share of the largest torque.
 
         Returns:
@@ -121,22 +124,22 @@ class Simulation:
         return self._observe()
 
     def _observe(self) -> NDArray[np.float32]:
-        hull = self._hull
-        position, velocity = hull.position, hull.linearVelocity
+        head = self._head
+        position, velocity = head.position, head.linearVelocity
         self.x, self.y = x, y = position.x, position.y
-        self.angle = angle = hull.angle
+        self.angle = angle = head.angle
         values = [
             angle,
-            2.0 * hull.angularVelocity / FPS,
+            2.0 * head.angularVelocity / FPS,
             0.3 * velocity.x * _VX_SCALE / FPS,
             0.3 * velocity.y * _VY_SCALE / FPS,
         ]
-        touching, senses = self._touch.touching, self._senses
+        touching, senses, alive = self._touch.touching, self._senses, self._alive
         for joint, speed, offset, child in self._motors:
             values.append(joint.angle + offset)
             values.append(joint.speed / speed)
             if senses[child]:
-                values.append(touching[child])
+                values.append(touching[child] * alive[child])
         values += self.lidar.scan(x, y)
         return np.array(values, dtype=np.float32)
 
@@ -172,31 +175,28 @@ def _definition(shape: Any, **properties: float) -> Any:
 
 def _build_body(world: Any, body: Body) -> tuple[list[Any], list[Any]]:
     spawn_y = GROUND_Y + body.spawn_height
-    parts: list[Any] = []
-    joints: list[Any] = []
+    parts = []
     for index, part in enumerate(body.parts):
-        parts.append(
-            world.CreateDynamicBody(
-                position=(SPAWN_X + part.spawn[0], spawn_y + part.spawn[1]),
-                angle=part.angle,
+        created = world.CreateDynamicBody(
+            position=(SPAWN_X + part.spawn[0], spawn_y + part.spawn[1]), angle=part.angle
+        )
+        _add_fixture(created, part).userData = index
+        parts.append(created)
+    joints = [
+        world.CreateJoint(
+            b2RevoluteJointDef(
+                bodyA=parts[joint.parent],
+                bodyB=parts[joint.child],
+                localAnchorA=joint.parent_anchor,
+                localAnchorB=joint.child_anchor,
+                enableMotor=joint.speed > 0.0,
+                enableLimit=True,
+                lowerAngle=joint.lower,
+                upperAngle=joint.upper,
             )
         )
-        _add_fixture(parts[index], part).userData = index
-        for joint in body.joints:
-            if joint.child == index:
-                definition = b2RevoluteJointDef(
-                    bodyA=parts[joint.parent],
-                    bodyB=parts[index],
-                    localAnchorA=joint.parent_anchor,
-                    localAnchorB=joint.child_anchor,
-                    enableMotor=True,
-                    enableLimit=True,
-                    maxMotorTorque=body.torque,
-                    motorSpeed=joint.start_speed,
-                    lowerAngle=joint.lower,
-                    upperAngle=joint.upper,
-                )
-                joints.append(world.CreateJoint(definition))
+        for joint in body.joints
+    ]
     return parts, joints
 
 

@@ -11,15 +11,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from teachenv.envs.bipedal.bodies import BODIES, FPS
-from teachenv.envs.bipedal.engine import (
-    LEAVE,
-    RESTART,
-    STEP,
-    choose_backend,
-    engine_scene,
-    make_engine,
-)
-from teachenv.envs.bipedal.lane_options import read_actions, read_orders
+from teachenv.envs.bipedal.engine import EngineBatch, choose_backend
+from teachenv.envs.bipedal.lane_options import read_orders
+from teachenv.envs.bipedal.lane_play import Infos, LanePlay
 from teachenv.envs.bipedal.lanes import Lanes
 from teachenv.envs.bipedal.render import Painter
 from teachenv.envs.bipedal.tracks import MASTERY, RETURN_RANGE, Track
@@ -27,15 +21,11 @@ from teachenv.envs.bipedal.turn import Turn
 from teachenv.envs.bipedal.walkers import action_space, observation_space
 from teachenv.errors import UserError, one_of
 from teachenv.protocols import State
-from teachenv.vector import select_lanes
 
 Floats = NDArray[np.float32]
 Rewards = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Infos = dict[str, Any]
 Batch = VectorEnv[Floats, Floats, NDArray[Any]]
-
-NO_LIMIT = 2**62
 
 
 class BipedalVectorEnv(Batch):
@@ -90,6 +80,7 @@ class BipedalVectorEnv(Batch):
     mastery = MASTERY
     backend = "native"
 
+    _play: LanePlay
     _painter: Any = None  # a Painter, which needs pygame
 
     def __init__(
@@ -111,9 +102,8 @@ class BipedalVectorEnv(Batch):
             one_of("render_mode", render_mode, self.metadata["render_modes"])
         choose_backend("native")
         self.num_envs = n = _positive("num_envs", num_envs)
-        self._limit = NO_LIMIT
         if max_episode_steps is not None:
-            self._limit = _positive("max_episode_steps", max_episode_steps)
+            max_episode_steps = _positive("max_episode_steps", max_episode_steps)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.track, self.task_space, self.harder = track, track.task_space, track.harder
         self.body_name, self.body = body, BODIES[one_of("body", body, BODIES)]
@@ -123,21 +113,9 @@ class BipedalVectorEnv(Batch):
         self.single_observation_space = observation_space(self.body)
         self.action_space = batch_space(self.single_action_space, n)
         self.observation_space = batch_space(self.single_observation_space, n)
-        self._engine = make_engine(self.body, track, n, _positive("num_threads", num_threads), isa)
-        self.isa: str = self._engine.isa
-        self._lanes = Lanes(n, track)
-        self._allocate()
-
-    def _allocate(self) -> None:
-        n, n_actions, n_seen = self.num_envs, len(self.body.joints), self._engine.observation_size
-        self._mode = np.zeros(n, np.uint8)
-        self._actions = np.zeros((n, n_actions), np.float32)
-        self._observations = np.zeros((n, n_seen), np.float32)
-        self._rewards = np.zeros(n)
-        self._terminated = np.zeros(n, np.bool_)
-        self._truncated = np.zeros(n, np.bool_)
-        self._positions = np.zeros(n)
-        self._scratch = np.zeros(n), np.zeros(n, np.bool_)
+        batch = EngineBatch(self.body, track, n, _positive("num_threads", num_threads), isa)
+        self.isa = batch.isa
+        self._play = LanePlay(Lanes(n, track), batch, max_episode_steps)
 
     @property
     def autoreset_mode(self) -> AutoresetMode:
@@ -165,17 +143,8 @@ class BipedalVectorEnv(Batch):
         """
         with self._turn:
             orders = read_orders(self.task_space, self.num_envs, seed, options)
-            lanes = np.flatnonzero(orders.mask)
-            self._lanes.follow(orders)
-            self._lanes.begin(lanes)
-            for lane, terrain in orders.terrains.items():
-                push = self.track.start(self._lanes.level(lane)).push
-                self._engine.set_terrain(lane, terrain.ground, list(terrain.polygons), push)
-            self._restart(lanes)
-            infos = self._lanes.infos(self._positions)
-            if len(lanes) < self.num_envs:
-                infos = select_lanes(infos, orders.mask)
-            return self._returned(self._observations), infos
+            infos = self._play.reset(orders)
+            return self._returned(self._play.batch.observations), infos
 
     def step(self, actions: ArrayLike) -> tuple[Floats, Rewards, Flags, Flags, Infos]:
         """Play one step in every lane.
@@ -192,29 +161,13 @@ class BipedalVectorEnv(Batch):
             ResetNeeded: if a lane has not been reset, or has ended and autoreset is disabled.
         """
         with self._turn:
-            lanes = self._lanes
-            lanes.require_started()
-            if self.autoreset_mode is AutoresetMode.DISABLED:
-                lanes.require_running()
-            read_actions(actions, self._actions)
-            self._mode.fill(STEP)
-            lanes.elapsed += 1
-            if lanes.ended.any():
-                self._mode[lanes.ended] = RESTART
-                lanes.begin(np.flatnonzero(lanes.ended))
-            self._advance(self._rewards, self._terminated)
-            lanes.returns += self._rewards
-            np.greater_equal(lanes.elapsed, self._limit, out=self._truncated)
-            np.logical_or(self._terminated, self._truncated, out=lanes.ended)
-            if self.autoreset_mode is AutoresetMode.SAME_STEP and lanes.ended.any():
-                infos = self._restart_ended()
-            else:
-                infos = self._lanes.infos(self._positions)
+            infos = self._play.step(actions, self.autoreset_mode)
+            batch = self._play.batch
             return (
-                self._returned(self._observations),
-                self._returned(self._rewards),
-                self._returned(self._terminated),
-                self._returned(self._truncated),
+                self._returned(batch.observations),
+                self._returned(batch.rewards),
+                self._returned(batch.terminated),
+                self._returned(self._play.truncated),
                 infos,
             )
 
@@ -231,7 +184,7 @@ class BipedalVectorEnv(Batch):
             IndexError: if there is no such lane.
         """
         with self._turn:
-            self._lanes.set_next(lane, task, level_seed)
+            self._play.lanes.set_next(lane, task, level_seed)
 
     def truncate(self, lane: int) -> None:
         """End a lane's episode from outside: its next step begins the next one.
@@ -240,7 +193,7 @@ class BipedalVectorEnv(Batch):
             IndexError: if there is no such lane.
         """
         with self._turn:
-            self._lanes.truncate(lane)
+            self._play.lanes.truncate(lane)
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -265,9 +218,8 @@ class BipedalVectorEnv(Batch):
             return tuple(map(self._picture, range(self.num_envs) if lanes is None else lanes))
 
     def _picture(self, lane: int) -> NDArray[np.uint8]:
-        self._lanes.require_started([lane])
-        scene = engine_scene(self.body, self._engine, lane, self._observations[lane])
-        picture: NDArray[np.uint8] = self._painter.paint(scene)
+        self._play.lanes.require_started([lane])
+        picture: NDArray[np.uint8] = self._painter.paint(self._play.batch.scene(lane))
         return picture
 
     def get_state(self, lane: int) -> State:
@@ -278,13 +230,7 @@ class BipedalVectorEnv(Batch):
             IndexError: if there is no such lane.
         """
         with self._turn:
-            self._lanes.require_started([lane])
-            return {
-                "kind": self._kind,
-                "engine": np.frombuffer(self._engine.get_state(lane), np.uint8),
-                "observation": self._observations[lane].copy(),
-                **self._lanes.get(lane),
-            }
+            return {"kind": self._kind, **self._play.get_state(lane)}
 
     def set_state(self, lane: int, state: State) -> None:
         """Put a lane where :meth:`get_state` left one, of this or another environment.
@@ -295,19 +241,10 @@ class BipedalVectorEnv(Batch):
             IndexError: if there is no such lane.
         """
         with self._turn:
-            self._lanes.require(lane)
+            self._play.lanes.require(lane)
             if state.get("kind") != self._kind:
                 raise ValueError(f"state: expected kind {self._kind!r}, got {state.get('kind')!r}")
-            try:
-                self._lanes.check(state)
-                observation = np.asarray(state["observation"], np.float32)
-                if observation.shape != self._observations[lane].shape:
-                    raise ValueError(f"observation of shape {observation.shape}")
-                self._engine.set_state(lane, np.asarray(state["engine"], np.uint8).tobytes())
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"state of lane {lane}: {error}") from None
-            self._observations[lane] = observation
-            self._lanes.put(lane, state)
+            self._play.set_state(lane, state)
 
     @property
     def _kind(self) -> str:
@@ -316,48 +253,10 @@ class BipedalVectorEnv(Batch):
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine; every later call raises ``ClosedEnvironmentError``."""
         self._turn.closed = True
-        self._engine = None
+        self._play = None  # type: ignore[assignment]  # frees the engine
         if self._painter is not None:
             self._painter.close()
             self._painter = None
-
-    # -- pieces ----------------------------------------------------------------------------
-
-    def _advance(self, rewards: Rewards, terminated: Flags) -> None:
-        self._engine.advance(
-            self._mode,
-            self._actions,
-            self._lanes.tasks,
-            self._lanes.level_seeds.view(np.uint64),
-            self._observations,
-            rewards,
-            terminated,
-            self._positions,
-        )
-
-    def _restart(self, lanes: NDArray[np.int64]) -> None:
-        """Play the first step of episodes that have begun; other lanes do not move."""
-        self._mode.fill(LEAVE)
-        self._mode[lanes] = RESTART
-        self._advance(*self._scratch)
-
-    def _restart_ended(self) -> Infos:
-        """Begin the next episodes of lanes that ended, in the same step; return the infos."""
-        ended = self._lanes.ended.copy()
-        lanes = np.flatnonzero(ended)
-        final = np.full(self.num_envs, None, object)
-        for lane in lanes:
-            final[lane] = self._observations[lane].copy()
-        final_info = select_lanes(self._lanes.infos(self._positions), ended)
-        self._lanes.begin(lanes)
-        self._restart(lanes)
-        last = {"final_obs": final, "final_info": final_info}
-        return {
-            **self._lanes.infos(self._positions),
-            **last,
-            "_final_obs": ended,
-            "_final_info": ended,
-        }
 
     def _returned(self, array: NDArray[Any]) -> NDArray[Any]:
         return array.copy() if self.copy else array

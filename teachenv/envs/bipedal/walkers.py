@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from teachenv.env import Level, TaskEnv
@@ -18,18 +17,14 @@ from teachenv.envs.bipedal.engine import BACKENDS, NativePhysics, choose_backend
 from teachenv.envs.bipedal.lidar import RAYS
 from teachenv.envs.bipedal.render import Painter, Scene
 from teachenv.envs.bipedal.terrain import FINISH_X, SPAWN_X, Terrain
-from teachenv.envs.bipedal.tracks import (
-    HARDCORE,
-    MASTERY,
-    RETURN_RANGE,
-    STOCK,
-    STUMP_TRACKS,
-    Track,
-)
+from teachenv.envs.bipedal.tracks import MASTERY, RETURN_RANGE, Track
 from teachenv.errors import one_of
 from teachenv.space import TaskError
 
 Floats = NDArray[np.float32]
+
+_BOUNDS = (math.pi, math.pi, 5.0)
+"""Gymnasium's, of the head's angle, the joints' angles and the joints' speeds."""
 
 
 class Physics(Protocol):
@@ -62,16 +57,33 @@ class Physics(Protocol):
 class BipedalEnv(TaskEnv[Floats, Floats]):
     """A body that walks to the right over a terrain; subclasses say which.
 
-    Observation (float32, 24 numbers for the default body): hull angle, angular velocity * 2/50,
-    velocity * 0.3 * (20, 13.3)/50; per leg hip angle, hip speed / 4, knee angle + 1, knee speed
-    / 6, contact of the lower leg; ten lidar fractions from straight down to 1.35 rad forward.
-    Bounds are those of Gymnasium's BipedalWalker, which hard contacts can exceed.
+    Observation:
+        float32, 24 numbers for the default body, in bounds that hard contacts can exceed. The
+        head is the hull of the default body:
 
-    Action (float32 in [-1, 1], one per joint): direction and share of the largest torque.
+        ======= =========================================== ==================================
+        numbers what                                        scaled by
+        ======= =========================================== ==================================
+        1       angle of the head, in radians               1
+        1       its angular velocity, in rad/s              2 / 50
+        2       its velocity to the right and up, in m/s    0.3 * (20, 13.3) / 50
+        1       for each motor: angle, in radians           1; 1 is added to knees
+        1       for each motor: angular velocity, in rad/s  1 / its speed limit
+        1       for each lower leg: 1 on touching terrain   1; after the motor that moves it
+        10      lidar: free share of 5.33 m along rays      1, from straight down to 1.35 rad
+                                                            forward
+        ======= =========================================== ==================================
 
-    Reward: change of ``130 x / 30 - 5 |hull angle|``, less 0.028 per unit of action; -100
-    instead when the hull touches the terrain or x < 0, which ends the episode, as does crossing
-    the finish line at 88.667 m.
+    Action:
+        float32 in [-1, 1], one per motor: direction and share of the largest torque.
+
+    Reward:
+        Change of ``130 x / 30 - 5 |angle|`` of the head, less 0.028 per unit of action (some
+        bodies have other weights); -100 instead when a part that must not touch the terrain does,
+        or x < 0.
+
+    End:
+        After a reward of -100, on crossing the finish line at 88.667 m, or after 2000 steps.
 
     ``reset`` plays one step without torque, in which a random push acts; its observation is the
     first, and its reward is dropped.
@@ -107,7 +119,7 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
         self.backend = choose_backend(one_of("backend", backend, BACKENDS))
         self.track = track
         self.task_space = track.task_space
-        self.harder = track.harder
+        self.harder, self.inert = track.harder, track.inert
         self.render_mode = render_mode
         self.action_space = action_space(self.body)
         self.observation_space = observation_space(self.body)
@@ -120,6 +132,11 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
         if self._physics is None:
             return 0.0
         return min(1.0, max(0.0, (self._physics.x - SPAWN_X) / (FINISH_X - SPAWN_X)))
+
+    def fingerprint(self, level: Level) -> bytes:
+        """Return the vertices of ground and obstacles; see :class:`teachenv.env.TaskEnv`."""
+        terrain = self.track.start(level).terrain
+        return b"|".join(points.tobytes() for points in (terrain.ground, *terrain.polygons))
 
     def _draw_level_seed(self, seed: int | None) -> int:
         root = self.np_random_seed
@@ -161,7 +178,7 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
         array = np.asarray(action)
         if array.shape != self.action_space.shape or array.dtype.kind not in "fiu":
             raise ValueError(
-                f"action: expected {len(self.body.joints)} numbers in [-1, 1], got {action!r}"
+                f"action: expected {len(self.body.motors)} numbers in [-1, 1], got {action!r}"
             )
         actions: list[float] = array.tolist()
         if not all(map(math.isfinite, actions)):
@@ -199,62 +216,21 @@ def read_terrain(value: object) -> Terrain:
 
 
 def action_space(body: Body) -> spaces.Box:
-    """Return the actions of a body: one number in [-1, 1] per joint."""
-    return spaces.Box(-1.0, 1.0, (len(body.joints),), np.float32)
+    """Return the actions of a body: one number in [-1, 1] per motor."""
+    return spaces.Box(-1.0, 1.0, (len(body.motors),), np.float32)
 
 
 def observation_space(body: Body) -> spaces.Box:
     """Return the observations of a body; see :class:`BipedalEnv`."""
-    high = [math.pi, 5.0, 5.0, 5.0]
+    tilt, angle, speed = (100.0 * math.pi, 2.0 * math.pi, 40.0) if body.wild else _BOUNDS
+    high = [tilt, 5.0, 5.0, 5.0]
     low = [-bound for bound in high]
-    for joint in body.joints:
-        high += [math.pi, 5.0]
-        low += [-math.pi, -5.0]
+    for joint in body.motors:
+        high += [angle, speed]
+        low += [-angle, -speed]
         if body.parts[joint.child].senses_contact:
             high.append(5.0)
             low.append(0.0)
     high += [1.0] * RAYS
     low += [-1.0] * RAYS
     return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
-
-
-class Walker(BipedalEnv, EzPickle):
-    """The stock terrain of Gymnasium's BipedalWalker-v3; see :class:`BipedalEnv`.
-
-    Task: ``course``, "easy" (uneven grass) or "hardcore" (with stumps, stairs and pits).
-
-    ``reset(seed=s)`` plays level seed ``s``, and terrain and push are drawn from it exactly as a
-    fresh Gymnasium environment draws them from ``reset(seed=s)``.
-
-    Args:
-        hardcore: Whether the default task is "hardcore".
-        backend: "reference", "native" or "auto".
-        render_mode: ``None``, "rgb_array" or "human".
-    """
-
-    def __init__(
-        self,
-        hardcore: bool = False,
-        backend: str = "reference",
-        render_mode: str | None = None,
-    ) -> None:
-        EzPickle.__init__(self, hardcore, backend, render_mode)
-        super().__init__("default", HARDCORE if hardcore else STOCK, backend, render_mode)
-
-
-class StumpTracks(BipedalEnv, EzPickle):
-    """Flat ground with stumps of a given mean height at a given spacing; see :class:`BipedalEnv`.
-
-    Task: ``stump_height`` in [0, 3] terrain steps of 0.467 m, ``stump_spacing`` in [0, 6] m.
-
-    Args:
-        body: Name of the embodiment.
-        backend: "auto", "native" or "reference".
-        render_mode: ``None``, "rgb_array" or "human".
-    """
-
-    def __init__(
-        self, body: str = "default", backend: str = "auto", render_mode: str | None = None
-    ) -> None:
-        EzPickle.__init__(self, body, backend, render_mode)
-        super().__init__(body, STUMP_TRACKS, backend, render_mode)

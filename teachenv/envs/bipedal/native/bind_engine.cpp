@@ -66,6 +66,7 @@ BodySpec read_body(const nb::tuple& body) {
     part.angle = nb::cast<double>(item(p, 6));
     part.fatal = nb::cast<bool>(item(p, 7));
     part.senses_contact = nb::cast<bool>(item(p, 8));
+    part.dead_flag = nb::cast<bool>(item(p, 9));
     if (part.outline.size() > kMaxVertices)
       throw nb::value_error("body: a part has over 8 corners");
     spec.parts.push_back(part);
@@ -76,11 +77,14 @@ BodySpec read_body(const nb::tuple& body) {
     spec.joints.push_back({nb::cast<int>(item(j, 0)), nb::cast<int>(item(j, 1)),
                            nb::cast<Pair>(item(j, 2)), nb::cast<Pair>(item(j, 3)),
                            nb::cast<double>(item(j, 4)), nb::cast<double>(item(j, 5)),
-                           nb::cast<double>(item(j, 6)), nb::cast<double>(item(j, 8))});
+                           nb::cast<double>(item(j, 6)), nb::cast<double>(item(j, 7))});
   }
   spec.torque = nb::cast<double>(item(body, 2));
   spec.torque_penalty = nb::cast<double>(item(body, 3));
   spec.spawn_height = nb::cast<double>(item(body, 4));
+  spec.head = nb::cast<int>(item(body, 5));
+  spec.pushed = nb::cast<std::vector<int>>(item(body, 6));
+  spec.tilt_penalty = nb::cast<double>(item(body, 7));
   return spec;
 }
 
@@ -116,7 +120,7 @@ class BoundEngine {
     const auto n = static_cast<size_t>(engine_->n_envs);
     const auto dim = static_cast<size_t>(task_dim(engine_->track));
     expect_shape(mode, "mode", n, 0);
-    expect_shape(actions, "actions", n, static_cast<size_t>(engine_->n_joints));
+    expect_shape(actions, "actions", n, static_cast<size_t>(engine_->n_actions));
     expect_shape(tasks, "tasks", n, dim);
     expect_shape(level_seeds, "level_seeds", n, 0);
     expect_shape(observations, "observations", n, static_cast<size_t>(engine_->observation_size));
@@ -216,8 +220,8 @@ class BoundEngine {
       if (engine_->terrain(static_cast<int>(i)) == nullptr) {
         throw std::runtime_error(where("mode: restart the lane first"));
       }
-      const float* action = actions.data() + i * static_cast<size_t>(engine_->n_joints);
-      for (int j = 0; j < engine_->n_joints; ++j) {
+      const float* action = actions.data() + i * static_cast<size_t>(engine_->n_actions);
+      for (int j = 0; j < engine_->n_actions; ++j) {
         if (!std::isnan(action[j])) continue;
         throw nb::value_error(where("actions: expected numbers, got NaN").c_str());
       }
@@ -252,6 +256,7 @@ void bind_engine(nb::module_& m) {
       .def("memory_bytes", &BoundEngine::memory_bytes)
       .def_prop_ro("num_parts", [](const BoundEngine& e) { return e.engine().n_parts; })
       .def_prop_ro("num_joints", [](const BoundEngine& e) { return e.engine().n_joints; })
+      .def_prop_ro("num_actions", [](const BoundEngine& e) { return e.engine().n_actions; })
       .def_prop_ro("observation_size",
                    [](const BoundEngine& e) { return e.engine().observation_size; })
       .def_prop_ro("task_dim",

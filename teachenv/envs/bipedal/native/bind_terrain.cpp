@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "bind_points.hpp"
-#include "terrain.hpp"
+#include "track.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -51,9 +51,9 @@ void bind_terrain(nb::module_& m) {
         "Return ground, obstacles and push of a level, as ``teachenv.envs.bipedal.terrain`` makes "
         "them.\n\n"
         "Args:\n"
-        "    track: \"stock\" or \"stump_tracks\".\n"
-        "    task: float64: stock (course: 0 or 1); stump_tracks (height in terrain steps, "
-        "spacing in metres).\n"
+        "    track: ``Track.name`` of ``teachenv.envs.bipedal.tracks``: \"kind\", or \"kind "
+        "parameter parameter=value ...\" where those without a value are the task.\n"
+        "    task: float64, one number for each parameter that is part of the task.\n"
         "    level_seed: A whole number in [0, 2**53).\n\n"
         "Raises:\n"
         "    ValueError: for an unknown track, a task of another length or not finite, or a seed "

@@ -20,19 +20,22 @@ struct PartSpec {
   std::array<double, 2> half_size;             ///< if the outline is empty, a rectangle
   std::array<double, 2> spawn;
   double angle;
-  bool fatal, senses_contact;
+  bool fatal, senses_contact, dead_flag;
 };
 
 struct JointSpec {
   int parent, child;
   std::array<double, 2> parent_anchor, child_anchor;
-  double lower, upper, speed, observed_offset;
+  double lower, upper, speed, observed_offset;  ///< without a motor if the speed is 0
 };
 
 struct BodySpec {
   std::vector<PartSpec> parts;
   std::vector<JointSpec> joints;
   double torque, torque_penalty, spawn_height;
+  int head;
+  std::vector<int> pushed;
+  double tilt_penalty;
 };
 
 struct Part {
@@ -43,7 +46,7 @@ struct Part {
   float inverse_mass, inverse_inertia;
   Vec2 spawn;
   float spawn_angle;
-  bool fatal, senses_contact;
+  bool fatal, senses_contact, dead_flag;
 };
 
 struct Joint {
@@ -52,12 +55,16 @@ struct Joint {
   float lower, upper, speed;
   float motor_mass;
   double observed_speed, observed_offset;
+  int action;  ///< which of the actions commands the motor; -1 for a joint without
 };
 
 struct Body {
   std::vector<Part> parts;
   std::vector<Joint> joints;
-  double torque, torque_penalty;
+  double torque, torque_penalty, tilt_penalty;
+  int head;                 ///< the part that is observed and rewarded
+  std::vector<int> pushed;  ///< parts on which the first step's push acts
+  int n_actions;
 };
 
 inline Vec2 to_float(const std::array<double, 2>& p) {
@@ -87,11 +94,12 @@ inline Part make_part(const PartSpec& spec, double spawn_height) {
   part.spawn_angle = static_cast<float>(spec.angle);
   part.fatal = spec.fatal;
   part.senses_contact = spec.senses_contact;
+  part.dead_flag = spec.dead_flag;
   return part;
 }
 
 inline Body make_body(const BodySpec& spec) {
-  Body body{{}, {}, spec.torque, spec.torque_penalty};
+  Body body{{}, {}, spec.torque, spec.torque_penalty, spec.tilt_penalty, spec.head, spec.pushed, 0};
   for (const PartSpec& part : spec.parts) body.parts.push_back(make_part(part, spec.spawn_height));
   for (const JointSpec& joint : spec.joints) {
     const Part &parent = body.parts[joint.parent], &child = body.parts[joint.child];
@@ -100,7 +108,7 @@ inline Body make_body(const BodySpec& spec) {
                            child.spawn_angle - parent.spawn_angle, static_cast<float>(joint.lower),
                            static_cast<float>(joint.upper), static_cast<float>(joint.speed),
                            1.0f / (parent.inverse_inertia + child.inverse_inertia), joint.speed,
-                           joint.observed_offset});
+                           joint.observed_offset, joint.speed > 0.0 ? body.n_actions++ : -1});
   }
   return body;
 }

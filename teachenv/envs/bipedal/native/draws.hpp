@@ -41,6 +41,42 @@ double horner(const std::array<double, N>& coefficients, double x) {
   return value;
 }
 
+struct SinCos {
+  double s, c;
+};
+
+/// Coefficients of the Taylor series of sine (`odd` 1) or cosine (0) in the square of the angle.
+consteval std::array<double, 9> taylor(int odd) {
+  std::array<double, 9> coefficients{};
+  double factorial = 1.0;
+  for (int k = 0; k <= 8; ++k) {
+    coefficients[static_cast<std::size_t>(8 - k)] = (k % 2 == 0 ? 1.0 : -1.0) / factorial;
+    factorial *= static_cast<double>((2 * k + odd + 1) * (2 * k + odd + 2));
+  }
+  return coefficients;
+}
+
+/// Sine and cosine of an angle in [0, 2 pi], within 1e-15.
+inline SinCos exact_sin_cos(double angle) {
+  constexpr double kQuarter = 1.5707963267948966;
+  constexpr double kQuartersPerRadian = 0.6366197723675814;
+  constexpr auto kSin = taylor(1), kCos = taylor(0);
+  const double quarter = std::floor(angle * kQuartersPerRadian + 0.5);
+  const double x = angle - quarter * kQuarter;
+  const double z = x * x;
+  const double s = x * horner(kSin, z), c = horner(kCos, z);
+  switch (static_cast<int>(quarter) % 4) {
+    case 0:
+      return {s, c};
+    case 1:
+      return {c, -s};
+    case 2:
+      return {-s, -c};
+    default:
+      return {-c, s};
+  }
+}
+
 /// Quantile of the standard normal distribution at `p` in (0, 1).
 inline double inverse_normal(double p) {
   constexpr std::array kCentreNum{-3.969683028665376e01, 2.209460984245205e02,
@@ -80,6 +116,12 @@ class Draws {
   /// The next double, uniform in (low, high): the middle of one of 2^52 cells.
   double uniform(double low, double high) {
     return low + (high - low) * ((static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52);
+  }
+
+  /// The next whole number in low..high, fewer than 2^32 of them.
+  int integer(int low, int high) {
+    const auto count = static_cast<std::uint64_t>(high - low + 1);
+    return low + static_cast<int>((bits() >> 32) * count >> 32);
   }
 
   /// The next double of a normal distribution.

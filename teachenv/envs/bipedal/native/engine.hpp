@@ -9,6 +9,7 @@
 
 #include "body.hpp"
 #include "terrain.hpp"
+#include "track.hpp"
 
 namespace teachenv {
 
@@ -43,12 +44,17 @@ class Engine {
   virtual void set_state(int lane, const std::string& state) = 0;
   virtual size_t memory_bytes() const = 0;
 
-  int n_envs = 0, n_parts = 0, n_joints = 0, observation_size = 0;
+  int n_envs = 0, n_parts = 0, n_joints = 0, n_actions = 0, observation_size = 0;
   Track track = Track::stock;
 };
 
 /// Throws std::invalid_argument unless a terrain can be walked on.
 void check_terrain(const Terrain& terrain);
+
+/// Compiled in topology_*.cpp, one for each topology.
+template <class Topology>
+std::unique_ptr<Engine> make_walker_engine(const BodySpec& body, Track track, int n_envs,
+                                           int n_threads);
 
 /// Throws std::invalid_argument for bodies of a topology that is not compiled in.
 std::unique_ptr<Engine> make_engine(const BodySpec& body, Track track, int n_envs, int n_threads);

@@ -59,8 +59,8 @@ class Group {
   /// Step up to kSize walkers that have begun.
   void step(const Body& body, std::span<Walker<Topology>*> walkers) {
     const int n = static_cast<int>(walkers.size()), n_solvers = (n + kLanes - 1) / kLanes;
-    std::array<uint32_t, kSize> order;
-    for (int i = 0; i < n; ++i) order[i] = walkers[i]->pattern() * kSize + static_cast<uint32_t>(i);
+    std::array<uint64_t, kSize> order;
+    for (int i = 0; i < n; ++i) order[i] = walkers[i]->pattern() * kSize + static_cast<uint64_t>(i);
     std::sort(order.begin(), order.begin() + n);
     const auto walker = [&](int i) { return walkers[order[i] % kSize]; };
     for (int b = 0; b < n_solvers; ++b) {

@@ -63,7 +63,7 @@ class Solver {
   /// Apply forces and the impulses of the step before.
   void prepare(const Body& body) {
     for (int p = 0; p < n_parts; ++p) state.vy[p] += kTimeStep * -10.0f;
-    state.vx[0] += kTimeStep * (body.parts[0].inverse_mass * push);
+    for (int p : body.pushed) state.vx[p] += kTimeStep * (body.parts[p].inverse_mass * push);
     each_slot([&](int p, Slot& slot, const Place& place) {
       prepare_slot(slot, place, body.parts[p], state, p);
     });

@@ -1,0 +1,8 @@
+#include "topology.hpp"
+#include "walker_engine.hpp"
+
+namespace teachenv {
+
+template std::unique_ptr<Engine> make_walker_engine<FourLegs>(const BodySpec&, Track, int, int);
+
+}  // namespace teachenv
