@@ -31,7 +31,8 @@ class SacStudent(Sb3Student):
         broker: Where the environments get their trials.
         seed: Fixes the initial parameters.
         n_envs: Environments stepped together.
-        train_every: Environment steps (of all lanes together) between blocks of updates.
+        train_every: Environment steps (of all lanes together) between blocks of updates; rounded
+            down to whole steps of every lane, at least one.
         gradient_steps: Updates per block.
         learning_starts: Steps played with uniformly random actions before the first update.
         buffer_size: Transitions the replay buffer holds.

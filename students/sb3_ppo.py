@@ -21,9 +21,9 @@ class _Ppo(PPO):
 class Sb3Ppo(TorchStudent, PpoStudent):
     """Proximal policy optimisation with running normalisation, from Stable-Baselines3.
 
-    The defaults learn BipedalWalker's flat terrain in about half a million steps on one core;
-    after the published rl-baselines3-zoo settings, with smaller rollouts. Arguments, signals and
-    errors are those of :class:`students.ppo.PpoStudent`.
+    The defaults for environments stepped one by one learn BipedalWalker's flat terrain in about
+    half a million steps; they follow the published rl-baselines3-zoo settings, with smaller
+    rollouts. Arguments, signals and errors are those of :class:`students.ppo.PpoStudent`.
     """
 
     name = "sb3-ppo"

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from teachenv.protocols import State
 from teachenv.space import Task
 
-SIGNALS = frozenset({"positive_value_loss", "max_monte_carlo", "value_mean", "value_start"})
+SIGNALS = frozenset(
+    {"positive_value_loss", "value_l1", "max_monte_carlo", "value_mean", "value_start"}
+)
 """Names of what :meth:`EpisodeSignals.finish` returns."""
 
 MAX_LEVELS = 4096
@@ -34,6 +36,7 @@ def level_key(task: Task, level_seed: int | None) -> bytes:
 class _Sums:
     steps: int
     positive_advantage: float
+    absolute_advantage: float
     value: float
     value_start: float
     discounted_return: float
@@ -50,6 +53,7 @@ class EpisodeSignals:
 
     * ``positive_value_loss``: ``sum_t max(A_t, 0) / T`` with ``A_t`` the generalised advantage
       (Jiang et al. 2021, "Replay-Guided Adversarial Environment Design", section 5.1).
+    * ``value_l1``: ``sum_t |A_t| / T`` (Jiang et al. 2021, "Prioritized Level Replay", table 1).
     * ``max_monte_carlo``: best return ever seen on the level, this episode included, minus
       ``sum_t V(s_t) / T`` (same source). Deviation: the return is the discounted one, as ``V``
       estimates that. With dense rewards and long episodes the undiscounted return lies far
@@ -99,11 +103,12 @@ class EpisodeSignals:
             return
         sums = self._running.get(trial_id)
         if sums is None:
-            sums = self._running[trial_id] = _Sums(0, 0.0, 0.0, float(value[0]), 0.0)
+            sums = self._running[trial_id] = _Sums(0, 0.0, 0.0, 0.0, float(value[0]), 0.0)
         discounts = self._gamma ** np.arange(sums.steps, sums.steps + gae.size)
         sums.discounted_return += float(discounts @ reward)
         sums.steps += gae.size
         sums.positive_advantage += float(np.maximum(gae, 0.0).sum())
+        sums.absolute_advantage += float(np.abs(gae).sum())
         sums.value += float(value.sum())
 
     def finish(self, trial_id: int, level: bytes) -> dict[str, float]:
@@ -126,6 +131,7 @@ class EpisodeSignals:
         mean = sums.value / sums.steps
         return {
             "positive_value_loss": sums.positive_advantage / sums.steps,
+            "value_l1": sums.absolute_advantage / sums.steps,
             "max_monte_carlo": best - mean,
             "value_mean": mean,
             "value_start": sums.value_start,

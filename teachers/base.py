@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_args
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.protocols import Outcome, State, Status, Trial
+from teachenv.protocols import Outcome, State, Task, Trial
 from teachenv.seeding import derive
 from teachenv.space import TaskSpace
+from teachers.values import check_outcome
 
 UnitPoint = NDArray[np.float64]
 """A point of the unit cube, float64 of shape ``(dim,)``, values in [0, 1]."""
 
+Knowledge = Literal["none", "thresholds", "initial distribution"]
+"""What an expert must tell a method beforehand: nothing; returns or scores that count as good
+or bad; where easy tasks are (Romac et al., ICML 2021, section 4)."""
+
 MAX_OUTSTANDING = 100_000
 """Trials a teacher keeps waiting; beyond it the oldest are given up as lost."""
 
-STATUSES: tuple[str, ...] = get_args(Status)
+LEVEL_SEEDS = 2**31
+"""Level seeds of teachers are whole numbers in [0, LEVEL_SEEDS)."""
 
 
 class TeacherWarning(UserWarning):
     """A teacher had to fall back to something simpler; said once per teacher."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What a method wants played next.
+
+    Attributes:
+        point: Where in the unit cube; clipped to it. In a pick that comes back it is the point
+            of the task really issued: whole-number parameters in the middle of their bin.
+        reason: Why ("explore", "replay score 0.42", ...).
+        level_seed: With the task it fixes the level exactly, in [0, ``LEVEL_SEEDS``).
+            ``None``: any level of that task will do.
+        train: ``False`` asks the student to play without learning from it.
+        task: The task in the environment's units, where it must be one issued before to the
+            last bit; ``point`` is then not looked at. Always there in a pick that comes back.
+        note: A JSON value that the method wants back with the outcome.
+    """
+
+    point: UnitPoint
+    reason: str
+    level_seed: int | None = None
+    train: bool = True
+    task: Task | None = None
+    note: Any = None
+
+
 class BaseTeacher(ABC):
     """A teacher that lives in the unit cube.
 
     A method implements :meth:`_sample` and :meth:`_update`, and where it remembers something
-    :meth:`_describe`, :meth:`_state` and :meth:`_load_state`. This class numbers the trials,
-    matches each outcome with the task it belongs to, refuses bad calls before anything
-    changes, and counts failed and lost trials without showing them to the method.
+    :meth:`_describe`, :meth:`_state` and :meth:`_load_state`. A method that must know more of
+    the trial than its point implements :meth:`_learn` instead of :meth:`_update`. This class
+    numbers the trials, matches each outcome with the task it belongs to, refuses bad calls
+    before anything changes, and counts failed and lost trials without showing them to the
+    method.
 
     Args:
         space: The tasks to pick from.
@@ -47,10 +79,14 @@ class BaseTeacher(ABC):
     Attributes:
         id: The name under which :func:`teachers.make` knows the class.
         needs: Signals that every outcome with status "ok" must carry.
+        knowledge: What an expert must tell the method.
+        presets: Published hyper-parameters by name; see :func:`teachers.make`.
     """
 
     id: ClassVar[str]
     needs: frozenset[str] = frozenset()
+    knowledge: ClassVar[Knowledge] = "none"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, space: TaskSpace, *, seed: int = 0) -> None:
         if not isinstance(space, TaskSpace):
@@ -60,17 +96,27 @@ class BaseTeacher(ABC):
         self.space = space
         self._rng = derive(seed, "teacher")
         self._counts = {"asked": 0, "ok": 0, "failed": 0, "lost": 0}
-        self._outstanding: dict[int, NDArray[np.float64]] = {}
+        self._outstanding: dict[int, Pick] = {}
 
     # -- what a method implements ----------------------------------------------------------
 
     @abstractmethod
-    def _sample(self) -> tuple[UnitPoint, str]:
-        """Pick a point of the unit cube and say why; draw only from ``self._rng``."""
+    def _sample(self) -> Pick | tuple[UnitPoint, str]:
+        """Pick what to play, or a point of the unit cube and why.
 
-    @abstractmethod
+        Draw only from ``self._rng``.
+        """
+
+    def _learn(self, pick: Pick, outcome: Outcome) -> None:
+        """Learn from the validated outcome (status "ok") of what was picked."""
+        self._update(pick.point, outcome)
+
     def _update(self, point: UnitPoint, outcome: Outcome) -> None:
         """Learn from the validated outcome (status "ok") of the task at ``point``."""
+        raise NotImplementedError(f"{type(self).__name__} needs _update or _learn")
+
+    def _drop(self, pick: Pick, outcome: Outcome) -> None:  # noqa: B027  (most keep no books)
+        """Forget about a pick whose trial failed or was lost; must not change what is sampled."""
 
     def _describe(self) -> dict[str, Any]:
         """Return what the method believes, as JSON values and arrays."""
@@ -85,24 +131,41 @@ class BaseTeacher(ABC):
         if state:
             raise ValueError(f"load_state_dict: {self.id} remembers nothing, got {list(state)}")
 
+    def _new_level_seed(self) -> int:
+        """Draw the seed of a new level."""
+        return int(self._rng.integers(LEVEL_SEEDS))
+
     # -- ask and tell ----------------------------------------------------------------------
 
     def ask(self) -> Trial:
         """Issue the next trial; never waits for outcomes."""
-        point, reason = self._sample()
-        if point.shape != (self.space.dim,) or not np.isfinite(point).all():
-            raise RuntimeError(
-                f"{type(self).__name__}._sample: expected {self.space.dim} finite numbers, "
-                f"got {point!r}; this is a bug of the teacher"
-            )
-        task = self.space.from_unit(point)
+        found = self._sample()
+        pick = found if isinstance(found, Pick) else Pick(*found)
+        task = self._task(pick)
         number = self._counts["asked"]
         if len(self._outstanding) >= MAX_OUTSTANDING:
-            del self._outstanding[next(iter(self._outstanding))]
+            oldest = self._outstanding.pop(next(iter(self._outstanding)))
             self._counts["lost"] += 1
+            self._drop(oldest, Outcome.lost())
         self._counts["asked"] += 1
-        self._outstanding[number] = task.copy()
-        return Trial(number, task, reason)
+        point = self.space.to_unit(task)
+        self._outstanding[number] = replace(pick, point=point, task=task.copy())
+        return Trial(number, task, pick.reason, pick.level_seed, pick.train)
+
+    def _task(self, pick: Pick) -> Task:
+        problem = ""
+        if pick.task is not None:
+            if not self.space.contains(pick.task):
+                problem = f"expected a task of {self.space!r:.200}, got {pick.task!r}"
+        elif pick.point.shape != (self.space.dim,) or not np.isfinite(pick.point).all():
+            problem = f"expected {self.space.dim} finite numbers, got {pick.point!r}"
+        if pick.level_seed is not None and not 0 <= pick.level_seed < LEVEL_SEEDS:
+            problem = f"expected a level seed in [0, {LEVEL_SEEDS}), got {pick.level_seed!r}"
+        if problem:
+            raise RuntimeError(
+                f"{type(self).__name__}._sample: {problem}; this is a bug of the teacher"
+            )
+        return self.space.from_unit(pick.point) if pick.task is None else self.space.task(pick.task)
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Take the outcome of an issued trial, once per trial, in any order.
@@ -111,34 +174,42 @@ class BaseTeacher(ABC):
         never change what is sampled.
 
         Raises:
-            ValueError: if the trial is not outstanding, its task is not the one issued, or the
-                outcome holds a value out of range, not finite or missing.
+            ValueError: if the trial is not outstanding or not as it was issued, or the outcome
+                holds a value out of range, not finite or missing.
             TypeError: for values of the wrong type.
         """
-        task = self._issued(trial)
+        pick = self._issued(trial)
         check_outcome(outcome, self.needs)
         del self._outstanding[int(trial.id)]
         self._counts[outcome.status] += 1
         if outcome.status == "ok":
-            self._update(self.space.to_unit(task), outcome)
+            self._learn(pick, outcome)
+        else:
+            self._drop(pick, outcome)
 
-    def _issued(self, trial: Trial) -> NDArray[np.float64]:
+    def _issued(self, trial: Trial) -> Pick:
         if not isinstance(trial, Trial):
             raise TypeError(f"tell: expected the Trial that ask() returned, got {trial!r:.80}")
         number = trial.id
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise TypeError(f"tell: trial ids are whole numbers, got {number!r:.80}")
-        task = self._outstanding.get(int(number))
-        if task is None:
+        pick = self._outstanding.get(int(number))
+        if pick is None:
             issued = 0 <= number < self._counts["asked"]
             why = "already told, or given up" if issued else "never issued by this teacher"
             raise ValueError(f"tell: trial {number} is not outstanding ({why})")
-        if not np.array_equal(trial.task, task):
+        if not np.array_equal(trial.task, np.asarray(pick.task)):
             raise ValueError(
-                f"tell: trial {number} was issued with task {task.tolist()}, "
+                f"tell: trial {number} was issued with task {np.asarray(pick.task).tolist()}, "
                 f"got {np.asarray(trial.task).tolist()}; return trials unchanged"
             )
-        return task
+        if trial.train != pick.train or pick.level_seed not in (None, trial.level_seed):
+            raise ValueError(
+                f"tell: trial {number} was issued with level_seed={pick.level_seed}, "
+                f"train={pick.train}, got {trial.level_seed}, {trial.train}; "
+                "return trials unchanged"
+            )
+        return pick
 
     # -- looking in, saving, loading -------------------------------------------------------
 
@@ -161,16 +232,12 @@ class BaseTeacher(ABC):
 
     def state_dict(self) -> State:
         """Return everything the future depends on: nested dicts of JSON values and arrays."""
-        tasks = np.array(list(self._outstanding.values()), dtype=np.float64)
         state: State = {
             "teacher": self.id,
             "space": self.space.to_json(),
             "counts": self._counts,
             "rng": self._rng.bit_generator.state,
-            "outstanding": {
-                "ids": np.array(list(self._outstanding), dtype=np.int64),
-                "tasks": tasks.reshape(-1, self.space.dim),
-            },
+            "outstanding": _picks_state(self._outstanding, self.space.dim),
             "method": self._state(),
         }
         return _copy(state)
@@ -194,11 +261,7 @@ class BaseTeacher(ABC):
             counts = {key: int(state["counts"][key]) for key in self._counts}
             bits = np.random.PCG64()
             bits.state = state["rng"]
-            waiting = state["outstanding"]
-            outstanding = {
-                int(number): task
-                for number, task in zip(waiting["ids"], waiting["tasks"], strict=True)
-            }
+            outstanding = _picks_from(state["outstanding"], self.space)
             self._load_state(state["method"])
         except KeyError as error:
             raise ValueError(f"load_state_dict: {error} is missing from the state") from None
@@ -206,53 +269,27 @@ class BaseTeacher(ABC):
         self._rng = np.random.Generator(bits)
 
 
-def check_outcome(outcome: Outcome, needs: frozenset[str]) -> None:
-    """Refuse an outcome that a teacher could not learn from.
-
-    Raises:
-        TypeError: for values of the wrong type.
-        ValueError: for values out of range, not finite or missing; the message names the field.
-    """
-    if not isinstance(outcome, Outcome):
-        raise TypeError(f"tell: expected an Outcome, got {outcome!r:.80}")
-    status = outcome.status
-    if not isinstance(status, str):
-        raise TypeError(f"status: expected one of {STATUSES}, got {status!r:.80}")
-    if status not in STATUSES:
-        raise ValueError(f"status: expected one of {STATUSES}, got {status!r:.80}")
-    if not 0.0 <= finite_number("score", outcome.score) <= 1.0:
-        raise ValueError(f"score: expected a number in [0, 1], got {outcome.score}")
-    finite_number("episode_return", outcome.episode_return)
-    length = outcome.episode_length
-    if isinstance(length, bool) or not isinstance(length, int | np.integer):
-        raise TypeError(f"episode_length: expected a whole number, got {length!r:.80}")
-    shortest = 1 if status == "ok" else 0
-    if length < shortest:
-        raise ValueError(f"episode_length: expected at least {shortest} ({status!r}), got {length}")
-    if not isinstance(outcome.success, bool | np.bool_):
-        raise TypeError(f"success: expected True or False, got {outcome.success!r:.80}")
-    if not isinstance(outcome.signals, Mapping):
-        raise TypeError(f"signals: expected a mapping, got {outcome.signals!r:.80}")
-    if status == "ok":
-        missing = sorted(needs - set(outcome.signals))
-        if missing:
-            raise ValueError(f"signals: {missing} missing; this teacher needs {sorted(needs)}")
-        for name in needs:
-            finite_number(f"signal {name!r}", outcome.signals[name])
+def _picks_state(picks: Mapping[int, Pick], dim: int) -> State:
+    chosen = list(picks.values())
+    seeds = [-1 if pick.level_seed is None else pick.level_seed for pick in chosen]
+    return {
+        "ids": np.array(list(picks), dtype=np.int64),
+        "tasks": np.array([pick.task for pick in chosen], dtype=np.float64).reshape(-1, dim),
+        "reasons": [pick.reason for pick in chosen],
+        "level_seeds": np.array(seeds, dtype=np.int64),
+        "train": np.array([pick.train for pick in chosen], dtype=np.bool_),
+        "notes": [pick.note for pick in chosen],
+    }
 
 
-def finite_number(name: str, value: Any) -> float:
-    """Return ``value`` as a float.
-
-    Raises:
-        TypeError: if it is not a number; the message begins with ``name``.
-        ValueError: if it is not finite.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name}: expected a number, got {value!r:.80}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, got {value}")
-    return float(value)
+def _picks_from(state: State, space: TaskSpace) -> dict[int, Pick]:
+    columns = [state[key] for key in ("ids", "tasks", "reasons", "level_seeds", "train", "notes")]
+    return {
+        int(number): Pick(
+            space.to_unit(task), reason, int(seed) if seed >= 0 else None, bool(train), task, note
+        )
+        for number, task, reason, seed, train, note in zip(*columns, strict=True)
+    }
 
 
 def _copy(state: State) -> State:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from teachers.em import fit_mixture
 
 Criterion = Literal["aic", "bic", "aicc"]
 CRITERIA: tuple[Criterion, ...] = ("aic", "bic", "aicc")
@@ -79,26 +80,23 @@ def fit_best(
     Returns:
         Means ``(k, d)`` and covariances ``(k, d, d)``; ``None`` if no fit was usable.
     """
-    from sklearn.mixture import GaussianMixture
-
     n, d = vectors.shape
     seeds = rng.integers(2**31, size=len(components))
     n_distinct = len(np.unique(vectors, axis=0))
     best, best_value = None, math.inf
-    with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
+    with one_thread(), np.errstate(all="ignore"):
         for k, seed in zip(components, seeds, strict=True):
             if k > n_distinct:
                 continue
-            model = GaussianMixture(n_components=k, random_state=int(seed))
+            start = np.random.Generator(np.random.PCG64(int(seed)))
             try:
-                log_likelihood = n * float(model.fit(vectors).score(vectors))
-            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                means, covariances, log_likelihood = fit_mixture(vectors, k, start)
+            except np.linalg.LinAlgError:
                 continue
             value = information(log_likelihood, k, n, d, criterion)
-            if value < best_value and np.isfinite(model.covariances_).all():
-                best, best_value = model, value
-    return None if best is None else (best.means_, best.covariances_)
+            if value < best_value and np.isfinite(covariances).all():
+                best, best_value = (means, covariances), value
+    return best
 
 
 def information(log_likelihood: float, k: int, n: int, d: int, criterion: Criterion) -> float:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.protocols import Outcome, State
 from teachenv.space import TaskSpace
-from teachers.base import BaseTeacher, UnitPoint, finite_number
+from teachers.base import BaseTeacher, Knowledge, UnitPoint
+from teachers.values import direction_problems, finite_number, refuse
 
 WIDTH = 1.0 / 6.0
 """Width of the window, as a share of the range of each ordered parameter."""
@@ -35,8 +36,8 @@ class Oracle(BaseTeacher):
             environment's ``mastery``.
         harder: Parameter name -> +1 where larger values are harder, -1 where smaller ones are;
             an environment's ``harder``. At least one.
-        step: Length of a move, as a share of the range. In (0, 1]; 1/30 as published
-            (+0.1 of 3 in stump height, -0.2 of 6 in stump spacing).
+        step: Length of a move, as a share of the range. In (0, 1]; 1/30 as published for stump
+            tracks (+0.1 of 3 in height, -0.2 of 6 in spacing).
 
     Raises:
         ValueError: without an order or a threshold, or for values out of range.
@@ -44,6 +45,20 @@ class Oracle(BaseTeacher):
     """
 
     id = "oracle"
+    knowledge: ClassVar[Knowledge] = "initial distribution"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "stump-tracks": {"harder": {"stump_height": 1, "stump_spacing": -1}, "step": 1 / 30},
+        "hexagon-tracks": {
+            "harder": {f"vertex{i}_{axis}": 1 for i in range(1, 7) for axis in ("dx", "dy")},
+            "step": 1 / 40,
+        },
+        "stump-sequences": {
+            "harder": {f"stump{i}_{size}": 1 for i in range(1, 6) for size in ("height", "width")},
+            "step": 1 / 60,
+        },
+    }
+    """Published directions and steps (0.1 of 4 and of 6 in hexagons and sequences), for the
+    parameters of the tracks of the same name."""
 
     def __init__(
         self,
@@ -102,25 +117,11 @@ class Oracle(BaseTeacher):
 
 
 def _direction(space: TaskSpace, harder: Mapping[str, int] | None) -> NDArray[np.float64]:
-    example = f"harder={{{space.names[0]!r}: 1}}"
     if not harder:
         raise ValueError(
             "oracle: harder: no order of difficulty is known for these tasks; say for each "
             f"ordered parameter whether larger (+1) or smaller (-1) values are harder, "
-            f"such as {example}"
+            f"such as harder={{{space.names[0]!r}: 1}}"
         )
-    if not isinstance(harder, Mapping):
-        raise ValueError(f"oracle: harder: expected a mapping such as {example}, got {harder!r}")
-    problems = [
-        f"{name!r} is not one of {', '.join(space.names)}"
-        for name in harder
-        if name not in space.names
-    ]
-    problems += [
-        f"{name!r}: expected +1 or -1, got {sign!r}"
-        for name, sign in harder.items()
-        if isinstance(sign, bool) or sign not in (1, -1)
-    ]
-    if problems:
-        raise ValueError("oracle: harder: " + "; ".join(problems))
+    refuse("oracle", direction_problems(space, harder))
     return np.array([harder.get(name, 0) for name in space.names], dtype=np.float64)

@@ -27,6 +27,7 @@ def test_signals_equal_the_hand_worked_case():
     found = whole_episode(EpisodeSignals(GAMMA), 0, 10.0)
     assert found == {
         "positive_value_loss": 1.0,  # (1 + 3) / 4
+        "value_l1": 1.5,  # (1 + 2 + 3) / 4
         "max_monte_carlo": 7.5,  # 10 - (4 + 3 + 2 + 1) / 4
         "value_mean": 2.5,
         "value_start": 4.0,

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,7 @@ def test_advantages_and_signals_of_an_episode_in_two_pieces() -> None:
     assert told[7] == pytest.approx(
         {
             "positive_value_loss": (advantages.clip(0).sum() + max(last, 0)) / 3,
+            "value_l1": (np.abs(advantages).sum() + abs(last)) / 3,
             "max_monte_carlo": 1.0 + gamma * 2.0 - gamma**2 * 4.0 - (0.5 + 1.0 - 0.25) / 3,
             "value_mean": (0.5 + 1.0 - 0.25) / 3,
             "value_start": 0.5,
@@ -321,6 +323,25 @@ def test_trials_not_for_training_leave_the_parameters_alone(made: list[RllibPpo]
     broker.teacher._train = True  # type: ignore[attr-defined]
     student.learn(256, seed=0)
     assert hash_of(student) != before
+
+
+@pytest.mark.parametrize("scored", [True, False], ids=["scored", "trained"])
+def test_rewards_of_trials_not_for_training_change_no_parameter(
+    made: list[RllibPpo], scored: bool
+) -> None:
+    found = []
+    for bribe in (0.0, 50.0):
+        teacher = worlds.Alternating(worlds.GRAVITY)
+        broker = Broker(teacher)
+        make_env = partial(worlds.bribed_pendulum, bribe, level_seed=int(scored))
+        student = RllibPpo(make_env, broker, **SMALL, norm_reward=False)
+        made.append(student)
+        taken = student.learn(512, seed=0)
+        rows = [row for row in broker.close_round() if row["status"] == "ok"]
+        assert {row["train"] for row in rows} == {True, False}
+        assert broker.step == taken >= sum(row["episode_length"] for row in rows)
+        found.append(hash_of(student))
+    assert (found[0] == found[1]) is scored
 
 
 def test_learn_leaves_the_global_generators_alone(made: list[RllibPpo]) -> None:

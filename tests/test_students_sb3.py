@@ -320,6 +320,7 @@ def test_ppo_signals_equal_those_worked_out_from_the_episodes(student_id):
         gae = [sum(decay ** (k - t) * deltas[k] for k in range(t, n)) for t in range(n)]
         expected = {
             "positive_value_loss": np.maximum(gae, 0).mean(),
+            "value_l1": np.abs(gae).mean(),
             "max_monte_carlo": (gamma ** np.arange(n) * rewards).sum() - values.mean(),
             "value_mean": values.mean(),
             "value_start": values[0],
@@ -396,6 +397,54 @@ def test_trials_marked_not_to_train_leave_the_parameters_alone(student_id):
     student.learn(300, seed=0)
     assert broker.counts["ok"] > 3
     assert parameters(student) == before
+
+
+class Bribed(gym.Wrapper):
+    """Adds to every reward of one level."""
+
+    def __init__(self, env, bribe, level_seed):
+        super().__init__(env)
+        self.bribe, self.level_seed = bribe, level_seed
+
+    def reset(self, **kwargs):
+        observation, info = self.env.reset(**kwargs)
+        self.now = self.bribe * (info["level_seed"] == self.level_seed)
+        return observation, info
+
+    def step(self, action):
+        observation, reward, *rest = self.env.step(action)
+        return observation, float(reward) + self.now, *rest
+
+
+class Alternating(Recorder):
+    """Every other trial is not for training; its level seed is 1, that of the others 0."""
+
+    def ask(self):
+        train = self.asked % 2 == 0
+        self.asked += 1
+        return Trial(self.asked - 1, self.space.default, level_seed=int(not train), train=train)
+
+
+@pytest.mark.parametrize("scored", [True, False], ids=["scored", "trained"])
+@pytest.mark.parametrize("student_id", TINY)
+def test_rewards_of_trials_not_to_train_change_no_parameter_but_their_steps_count(
+    student_id, scored
+):
+    make_env, found = TINY[student_id][0], []
+    raw = {"norm_reward": False} if student_id in PPO else {}
+    for bribe in (0.0, 50.0):
+        student, broker = build(
+            student_id,
+            lambda bribe=bribe: Bribed(make_env(), bribe, int(scored)),
+            teacher=Alternating(make_env().task_space),
+            **raw,
+        )
+        taken = student.learn(700, seed=0)
+        rows = [row for row in broker.close_round() if row["status"] == "ok"]
+        assert {row["train"] for row in rows} == {True, False}
+        assert broker.step == taken >= sum(row["episode_length"] for row in rows)
+        found.append(parameters(student))
+    assert (found[0] == found[1]) is scored
 
 
 def test_minibatches_hold_exactly_the_steps_to_train_on():

@@ -7,18 +7,23 @@ import warnings
 import numpy as np
 import pytest
 import threadpoolctl
-from hypercubes import Hypercubes
+from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
+import teachers
 from teachenv.protocols import Outcome
 from teachenv.space import Dim, TaskSpace
-from teachers.alp_gmm import PRESETS, AlpGmm
+from teachers.alp_gmm import AlpGmm
 from teachers.base import TeacherWarning
+from teachers.em import fit_mixture, kmeans
 from teachers.mixture import Mixture, fit_best, information, one_thread
 from teachers.nearest import NearestProgress
-from teachers.uniform import Uniform
 
 SQUARE = TaskSpace([Dim("x"), Dim("y")])
+
+
+def make(**hyper):
+    return teachers.make("alp-gmm", SQUARE, **hyper)
 
 
 def play(teacher, n, score):
@@ -95,18 +100,58 @@ def test_the_number_of_clusters_is_found_up_to_and_including_the_largest():
 
 
 def test_each_fit_has_a_fresh_seed(monkeypatch):
-    seeds = []
+    drawn = []
 
-    class Recording(GaussianMixture):
-        def __init__(self, n_components=1, *, random_state=None):
-            super().__init__(n_components, random_state=random_state)
-            seeds.append(random_state)
+    def recording(vectors, k, rng):
+        drawn.append(rng.random())
+        return fit_mixture(vectors, k, rng)
 
-    monkeypatch.setattr("sklearn.mixture.GaussianMixture", Recording)
+    monkeypatch.setattr("teachers.mixture.fit_mixture", recording)
     rng = np.random.default_rng(0)
     for _ in range(3):
         fit_best(rng.random((30, 2)), range(2, 5), "aic", rng)
-    assert len(set(seeds)) == 9
+    assert len(set(drawn)) == 9
+
+
+def test_a_single_component_has_the_mean_and_covariance_of_the_vectors():
+    rng = np.random.default_rng(0)
+    vectors = rng.random((50, 3))
+    means, covariances, log_likelihood = fit_mixture(vectors, 1, rng)
+    np.testing.assert_allclose(means[0], vectors.mean(axis=0))
+    expected = np.cov(vectors.T, bias=True) + 1e-6 * np.eye(3)
+    np.testing.assert_allclose(covariances[0], expected)
+    density = multivariate_normal(means[0], covariances[0])
+    assert log_likelihood == pytest.approx(density.logpdf(vectors).sum())
+
+
+def test_fits_are_those_of_scikit_learn():
+    """The same mixture where there is one to find, as good ones on average where not."""
+    rng = np.random.default_rng(0)
+    centres = rng.random((4, 3))
+    clear = np.repeat(centres, 60, axis=0) + 0.01 * rng.standard_normal((240, 3))
+    model = GaussianMixture(4, n_init=3, random_state=0).fit(clear)
+    means, covariances, log_likelihood = fit_mixture(clear, 4, rng)
+    order = [int(((means - mean) ** 2).sum(axis=1).argmin()) for mean in model.means_]
+    np.testing.assert_allclose(means[order], model.means_, atol=1e-5)
+    np.testing.assert_allclose(covariances[order], model.covariances_, atol=1e-6)
+    assert log_likelihood / 240 == pytest.approx(model.score(clear), abs=1e-4)
+    gains = []
+    for seed in range(20):
+        vectors = rng.random((200, 3)) * [1.0, 1.0, rng.random()]
+        theirs = GaussianMixture(5, random_state=seed).fit(vectors).score(vectors)
+        gains.append(fit_mixture(vectors, 5, rng)[2] / 200 - theirs)
+    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(20) + 0.005
+
+
+def test_clusters_are_never_empty_and_nearest_to_their_centres():
+    rng = np.random.default_rng(0)
+    for k in (1, 2, 7, 30):
+        vectors = np.round(rng.random((60, 2)), 1)
+        labels = kmeans(vectors, k, rng)
+        assert set(labels.tolist()) == set(range(k))
+    two = np.array([[0.0, 0.0]] * 20 + [[1.0, 1.0]])
+    labels = kmeans(two, 2, rng)
+    assert set(labels[:-1]) == {labels[0]} != {labels[-1]}
 
 
 def test_degenerate_vectors_give_no_warning_and_no_crash():
@@ -179,9 +224,10 @@ def test_describe_shows_the_mixture():
     text = teacher.describe()
     assert (text["n_fits"], text["n_failed_fits"]) == (1, 0)
     shapes = {name: array.shape for name, array in text["mixture"].items()}
-    assert shapes == {"means": (4, 2), "covariances": (4, 2, 2), "weights": (4,), "alp": (4,)}
+    assert shapes == {"means": (4, 2), "covariances": (4, 2, 2), "weights": (4,), "interest": (4,)}
     np.testing.assert_allclose(
-        text["mixture"]["weights"], text["mixture"]["alp"] / text["mixture"]["alp"].sum()
+        text["mixture"]["weights"],
+        text["mixture"]["interest"] / text["mixture"]["interest"].sum(),
     )
 
 
@@ -204,36 +250,39 @@ def test_too_few_outcomes_for_the_criterion_count_as_a_failed_fit():
 
 
 def test_presets_are_the_published_ones_and_can_be_changed_one_by_one():
-    ours = [(s.fit_rate, s.min_k, s.max_k, s.random_task_ratio) for s in PRESETS.values()]
+    names = ("fit_rate", "min_k", "max_k", "random_task_ratio")
+    ours = [tuple(hyper[name] for name in names) for hyper in teachers.presets("alp-gmm").values()]
     assert ours == [(250, 2, 10, 0.2), (150, 2, 9, 0.05)]
-    settings = AlpGmm(SQUARE, preset="teachmyagent", max_k=5, random_task_ratio=0.0).settings
+    assert AlpGmm(SQUARE).settings == make(preset="teachdeeprl").settings
+    settings = make(preset="teachmyagent", max_k=5, random_task_ratio=0.0).settings
     assert (settings.fit_rate, settings.max_k, settings.random_task_ratio) == (150, 5, 0.0)
+
+
+def test_raw_returns_are_learnt_from_where_parity_asks_for_it():
+    said = {}
+    for raw in (False, True):
+        teacher = make(fit_rate=60, max_k=2, raw_returns=raw)
+        for i in range(60):
+            trial = teacher.ask()
+            score = flicker(i, SQUARE.to_unit(trial.task))
+            teacher.tell(trial, Outcome(score, 500.0 * score - 150.0, 1, False))
+        said[raw] = teacher.describe()["mixture"]["interest"].sum()
+    assert said[False] < 2.0
+    assert said[True] > 50.0
 
 
 @pytest.mark.parametrize(
     ("hyper", "message"),
     [
-        ({"preset": "teachdeep"}, r"preset: .*'teachdeeprl', 'teachmyagent'.*'teachdeep'"),
+        ({"preset": "teachdeep"}, "did you mean 'teachdeeprl'"),
         ({"fit_rate": 0, "random_task_ratio": 2}, r"fit_rate: .*got 0; random_task_ratio: .*got 2"),
         ({"fit_rate": 2.5}, "fit_rate: expected a whole number"),
         ({"random_task_ratio": float("nan")}, "random_task_ratio: .*got nan"),
-        ({"min_k": 5, "max_k": 4}, "min_k <= max_k <= fit_rate <= window"),
-        ({"window": 100}, "min_k <= max_k <= fit_rate <= window"),
+        ({"min_k": 5, "max_k": 4}, "min_k <= max_k <= fit_rate"),
+        ({"window": 100}, "window: expected a whole number of at least 250"),
         ({"criterion": "AIC"}, "criterion: expected one of .*'aic'"),
     ],
 )
 def test_bad_hyper_parameters_are_named(hyper, message):
     with pytest.raises(ValueError, match=message):
-        AlpGmm(SQUARE, **hyper)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_alp_gmm_teaches_hypercubes_that_uniform_cannot(seed):
-    """10,000 episodes; the published method reaches 14 % of the cells, random tasks 1 %."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TeacherWarning)
-        by_progress = Hypercubes().learn_from(AlpGmm(SQUARE, seed=seed), 10_000)
-    by_chance = Hypercubes().learn_from(Uniform(SQUARE, seed=seed), 10_000)
-    assert by_progress >= 8.0
-    assert by_chance <= 3.0
+        make(**hyper)

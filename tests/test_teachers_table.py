@@ -1,18 +1,21 @@
-"""The table of teachers, uniform and oracle, and the golden sequences."""
+"""The table of teachers; uniform and oracle."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import get_args
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from small_teachers import REFUSES, told
 
+import teachenv  # noqa: F401  (registers the environments)
 import teachers
 from teachenv.protocols import Outcome, Teacher
 from teachenv.space import Dim, TaskSpace
+from teachers.base import Knowledge
+from teachers.probe import SAMPLE_SPACES
 
-GOLDEN = Path(__file__).parent / "golden" / "teachers.json"
 STUMPS = TaskSpace([Dim("height", 0.0, 3.0), Dim("spacing", 0.0, 6.0), Dim("other", -1.0, 1.0)])
 ORACLE = {"mastery": 230.0, "harder": {"height": 1, "spacing": -1}}
 
@@ -29,13 +32,29 @@ def test_table_and_classes_agree(id):
     cls = teachers.teacher_class(id)
     assert cls.id == id
     assert cls.__doc__
-    teacher = teachers.make(id, STUMPS, seed=3, **(ORACLE if id == "oracle" else {}))
+    assert cls.knowledge in get_args(Knowledge)
+    teacher = told(id, space_of(id), seed=3)
     assert isinstance(teacher, Teacher)
     assert teacher.describe()["teacher"] == id
 
 
+@pytest.mark.parametrize("id", teachers.TEACHERS)
+def test_presets_are_hyper_parameters_and_build(id):
+    for name, values in teachers.presets(id).items():
+        assert set(values) <= set(teachers.hyper_parameters(id)), name
+        told(id, space_of(id), preset=name).ask()
+
+
+def space_of(id):
+    return SAMPLE_SPACES["whole"] if "two" in REFUSES.get(id, ()) else STUMPS
+
+
+def test_table_is_in_alphabetical_order():
+    assert list(teachers.TEACHERS) == sorted(teachers.TEACHERS)
+
+
 def test_unknown_teacher_lists_the_known_and_the_nearest():
-    with pytest.raises(ValueError, match=r"'alpgmm'; known: alp-gmm, .*did you mean 'alp-gmm'\?"):
+    with pytest.raises(ValueError, match=r"'alpgmm'; known: .*alp-gmm, .*did you mean 'alp-gmm'\?"):
         teachers.make("alpgmm", STUMPS)
 
 
@@ -49,7 +68,7 @@ def test_unknown_hyper_parameter_lists_the_accepted_with_defaults():
 def test_hyper_parameters_are_the_keywords_without_the_seed():
     assert teachers.hyper_parameters("uniform") == {}
     assert list(teachers.hyper_parameters("oracle")) == ["mastery", "harder", "step"]
-    assert teachers.hyper_parameters("alp-gmm")["preset"] == "teachdeeprl"
+    assert teachers.hyper_parameters("alp-gmm")["fit_rate"] == 250
 
 
 def test_something_else_than_a_space_or_a_seed_is_refused():
@@ -118,7 +137,7 @@ def test_window_stops_at_the_hard_end():
         ({"mastery": float("nan")}, "mastery: expected a finite number"),
         ({"harder": None}, r"no order of difficulty .*harder=\{'height': 1\}"),
         ({"harder": {}}, "no order of difficulty"),
-        ({"harder": ["height"]}, "expected a mapping"),
+        ({"harder": ["height"]}, "expected {name: "),
         ({"harder": {"hight": 1, "spacing": 2}}, r"'hight' is not one of .*'spacing': .*\+1 or -1"),
         ({"step": 0.0}, r"step: expected a number in \(0, 1\]"),
     ],
@@ -128,35 +147,19 @@ def test_oracle_says_what_it_needs(hyper, message):
         teachers.make("oracle", STUMPS, **{**ORACLE, **hyper})
 
 
-# -- golden sequences ------------------------------------------------------------------------
-
-GOLDEN_HYPER = {
-    "alp-gmm": {"fit_rate": 20, "max_k": 3},
-    "oracle": {"mastery": 0.0, "harder": {"height": 1, "spacing": -1}},
-    "uniform": {},
-}
-
-
-def golden_tasks(id: str) -> list[list[float]]:
-    """The last 50 of 80 tasks under a fixed history, 10 decimals."""
-    teacher = teachers.make(id, STUMPS, seed=1, **GOLDEN_HYPER[id])
-    tasks = []
-    for i in range(80):
-        trial = teacher.ask()
-        score = (0.37 * i + float(trial.task[0])) % 1.0
-        teacher.tell(trial, Outcome(score, score, 1, False))
-        tasks.append([round(value, 10) for value in trial.task.tolist()])
-    return tasks[30:]
-
-
-@pytest.mark.parametrize("id", teachers.TEACHERS)
-def test_golden_sequence(id):
-    """A change of behaviour: run this file as a program, and say so in the changelog."""
-    expected = json.loads(GOLDEN.read_text())[id]
-    np.testing.assert_allclose(golden_tasks(id), expected, rtol=0, atol=2e-10)
-
-
-if __name__ == "__main__":
-    rows = {id: golden_tasks(id) for id in teachers.TEACHERS}
-    lines = [f'"{id}": [\n' + ",\n".join(map(str, tasks)) + "\n]" for id, tasks in rows.items()]
-    GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+@pytest.mark.parametrize(
+    ("preset", "env", "step"),
+    [
+        ("stump-tracks", "StumpTracks", [0.1, -0.2]),
+        ("hexagon-tracks", "HexagonTracks", [0.1] * 12),
+        ("stump-sequences", "StumpSequences", [0.1] * 10),
+    ],
+)
+def test_oracle_presets_move_by_the_published_step(preset, env, step):
+    tracks = gym.make(f"teachenv/{env}-v0").unwrapped
+    teacher = teachers.make("oracle", tracks.task_space, preset=preset, mastery=230.0)
+    low = teacher.window()[0]
+    for _ in range(50):
+        tell(teacher, teacher.ask(), 231.0)
+    moved = (teacher.window()[0] - low) * (tracks.task_space.high - tracks.task_space.low)
+    np.testing.assert_allclose(moved, step)
