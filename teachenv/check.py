@@ -11,7 +11,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
-from teachenv.env import task_contract
+from teachenv.env import Level, task_contract
 from teachenv.findings import Finding
 from teachenv.rollouts import Env, Episode, Step, actions, collect, global_seed, global_state, play
 from teachenv.rollouts import resume as play_on
@@ -40,7 +40,7 @@ def check_task_env(
     - ``contract``: ``task_space``, ``return_range`` or ``mastery`` missing or malformed
     - ``crashed``: a legal reset or step raised
     - ``task-ignored``: another task is played than the one given
-    - ``no-effect``: a parameter changes nothing
+    - ``no-effect``: a parameter changes nothing, and is not declared ``inert``
     - ``bounds``: a bad task is accepted, or refused with something else than ``ValueError``
     - ``old-task-lost``: a refused task changed the task or the running episode
     - ``info-task``, ``info-success``, ``info-progress``: missing or wrong in an ``info``
@@ -245,8 +245,15 @@ class _Check:
                 self._compare("not-deterministic", "reset(seed=7) in two environments", *pair)
 
     def _check_effects(self) -> None:
-        dead = [dim.name for i, dim in enumerate(self.space) if not self._has_effect(i, dim)]
-        if len(dead) == self.space.dim:
+        with self._fresh() as env:
+            inert = _attribute(env, "inert", frozenset[str]())
+        dims = [
+            (i, dim)
+            for i, dim in enumerate(self.space)
+            if dim.low < dim.high and dim.name not in inert
+        ]
+        dead = [dim.name for i, dim in dims if not self._has_effect(i, dim)]
+        if dims and len(dead) == len(dims):
             self._report("task-ignored", f"no parameter changes anything: {dead}")
         elif dead:
             self._report(
@@ -263,6 +270,12 @@ class _Check:
                 pair = zip(self._steps(one, k, ends[0]), self._steps(two, k, ends[1]), strict=False)
                 if any(low.exact != high.exact for low, high in _first(pair, self.limit)):
                     return True
+                fingerprint = _attribute(one, "fingerprint", None)
+                if fingerprint is not None:
+                    seed = derive_int(self.seed, "check-level", k)
+                    low, high = (fingerprint(Level(self.space.task(end), seed)) for end in ends)
+                    if low != high:
+                        return True
         return False
 
     def _check_refusals(self) -> None:
@@ -329,6 +342,13 @@ def _bad_tasks(space: TaskSpace) -> Iterator[Any]:
     yield vector.copy()
     yield {"no such parameter": 0.0}
     yield {space.names[0]: "no such value"}
+
+
+def _attribute(env: Env, name: str, default: Any) -> Any:
+    try:
+        return env.get_wrapper_attr(name)
+    except AttributeError:
+        return default
 
 
 def _time_limit(env: Env) -> int | None:

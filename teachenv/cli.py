@@ -1,7 +1,8 @@
-"""The command line: ``teachenv run | resume | evaluate | plot | list | check``."""
+"""The command line: ``teachenv run | resume | evaluate | plot | list | check | bench-teachers``."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import sys
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)  # "a:x:" is no picture
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -43,7 +44,11 @@ def run(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For gymnasium.make; repeatable.")
     ] = None,
     teacher_arg: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the teacher; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="For the teacher; repeatable. preset=NAME: published hyper-parameters.",
+        ),
     ] = None,
     student_arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the student; repeatable.")
@@ -151,6 +156,31 @@ def plot(
         _say(str(path))
 
 
+@app.command()
+def gallery(
+    env: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENV]...", help="Default: all of ours.")
+    ] = None,
+    env_arg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="For gymnasium.make; repeatable.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run whose competence colours the pictures.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/gallery"),
+    n: Annotated[int, typer.Option(min=1, help="Levels along a parameter.")] = 6,
+    level_seed: Annotated[int, typer.Option(min=0, help="Of every level.")] = 0,
+) -> None:
+    """Draw levels over the task space of environments."""
+    from teachenv.experiments.gallery import draw_gallery
+
+    given = _pairs("--env-arg", env_arg)
+    for path in draw_gallery(
+        out, env_ids=env or (), env_args=given, run=run, n=n, level_seed=level_seed
+    ):
+        _say(str(path))
+
+
 @app.command(name="list")
 def list_(
     folder: Annotated[
@@ -170,12 +200,22 @@ def check(
         list[str] | None,
         typer.Argument(metavar="[ID]...", help="Environment or teacher ids. Default: all of ours."),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE:CLASS", help="A teacher of your own; repeatable."),
+    ] = None,
+    teacher_arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="For the teachers of your own; repeatable."),
+    ] = None,
 ) -> None:
     """Check environments (and their speed here) and teachers against their contracts."""
     from teachenv.experiments import catalogue
 
     errors = 0
-    for name, findings, speed in catalogue.check(names):
+    own = catalogue.check_own(teacher or (), _pairs("--teacher-arg", teacher_arg))
+    ours = catalogue.check(names) if names or not teacher else ()
+    for name, findings, speed in itertools.chain(own, ours):
         _say(f"{name}: {'' if findings else 'ok'}".rstrip())
         if speed:
             _say(f"  {speed}")
@@ -186,12 +226,65 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command(name="bench-teachers")
+def bench_teachers(
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID,...",
+            help="Teachers to play now; repeatable. The others are shown by results kept from "
+            "earlier. Default: all without such results.",
+        ),
+    ] = None,
+    worlds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORLD,...", help="Worlds; repeatable. Default: all short ones."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds per teacher and world.")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder for table, picture and results.")] = Path(
+        "runs/bench-teachers"
+    ),
+    reference: Annotated[
+        Path | None, typer.Option(help="A results.json to use instead of the shipped one.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Use no earlier results.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes. Default: one per core.", show_default=False)
+    ] = None,
+) -> None:
+    """Judge teachers on analytic students, whose best curriculum is known."""
+    from teachenv.experiments import bench_table
+    from teachenv.experiments.bench_reference import SHIPPED
+    from teachenv.experiments.bench_teachers import bench
+    from teachenv.experiments.plot_bench import plot_bench
+
+    with bench_table.counting() as watcher:
+        verdict = bench(
+            _names(teachers),
+            worlds=_names(worlds),
+            n_seeds=seeds,
+            reference=None if fresh else (reference or SHIPPED),
+            n_workers=workers,
+            out=out,
+            watcher=watcher,
+        )
+    (out / "table.md").write_text(bench_table.markdown(verdict))
+    plot_bench(verdict, out / "bench.png")
+    for table in bench_table.tables(verdict):
+        console.print(table)
+    for line in bench_table.notes(verdict):
+        _say(line)
+    _say(f"{out / 'bench.png'}\n{out / 'table.md'}")
+    if verdict.failed:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Entry point; user errors are printed without a traceback, with exit status 2."""
     try:
         app()
     except (UserError, TaskError, TooManyFailuresError, OSError) as error:
-        Console(stderr=True, highlight=False).print(
+        Console(stderr=True, highlight=False, emoji=False).print(
             f"teachenv: {error}", style="red", markup=False, soft_wrap=True
         )
         sys.exit(2)
@@ -214,6 +307,12 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, Any]:
         except ValueError:
             pairs[name] = value
     return pairs
+
+
+def _names(texts: list[str] | None) -> list[str] | None:
+    """Read names separated by commas; ``None`` if there are none."""
+    names = [name.strip() for text in texts or () for name in text.split(",")]
+    return [name for name in names if name] or None
 
 
 def _interrupted(folder: Path) -> None:

@@ -15,6 +15,9 @@ Kind = Literal["float", "int", "choice"]
 MAX_WHOLE = 2**48
 """Whole-number dimensions stay within +-MAX_WHOLE: exact on the way to the unit cube and back."""
 
+MAX_EDIT = 1e15
+"""Largest size of a mutation."""
+
 _NO_NUMBERS = (bool, np.bool_, str, bytes)  # float() would take them
 
 
@@ -35,10 +38,13 @@ class Dim:
         meaning: What the parameter does, in a few words.
         kind: "float", "int" (whole numbers low..high) or "choice" (index into ``choices``).
         choices: Labels of a "choice" dimension; tasks hold the index, dictionaries may hold either.
+        edit: Least and greatest size of one mutation (:meth:`TaskSpace.edit`), in ``unit``; a
+            tenth of the range, but at least 1 for whole numbers, if not given.
 
     Raises:
         TaskError: for an empty name, bounds that are not finite or not ordered, a default
-            outside the bounds, or whole-number dimensions with fractional bounds.
+            outside the bounds, whole-number dimensions with fractional bounds or edits, or
+            edits that are not ordered or not positive.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Dim:
     meaning: str = ""
     kind: Kind = "float"
     choices: tuple[str, ...] = ()
+    edit: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -84,6 +91,23 @@ class Dim:
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         object.__setattr__(self, "default", default)
+        if self.edit is not None:
+            object.__setattr__(self, "edit", self._sizes(self.edit))
+
+    def _sizes(self, edit: tuple[float, float]) -> tuple[float, float]:
+        if not isinstance(edit, tuple | list) or len(edit) != 2:
+            raise TaskError(f"Dim {self.name!r}: edit must be a pair of numbers, got {edit!r:.80}")
+        least, greatest = (self._number("edit", size) for size in edit)
+        if not (0.0 <= least <= greatest <= MAX_EDIT and greatest > 0.0):
+            raise TaskError(
+                f"Dim {self.name!r}: edit must be the least and the greatest size of a mutation, "
+                f"at most {MAX_EDIT:g}, got ({least}, {greatest})"
+            )
+        if self.kind != "float" and not (least.is_integer() and greatest.is_integer()):
+            raise TaskError(
+                f"Dim {self.name!r}: {self.kind!r} needs whole edits, got ({least}, {greatest})"
+            )
+        return least, greatest
 
     def _number(self, field: str, value: object) -> float:
         try:
@@ -123,6 +147,15 @@ class Dim:
         if self.kind != "float" and not number.is_integer():
             raise TaskError(f"{self.name}: {number} is not a whole number in {self.bounds()}")
         return number
+
+    def draw_edit(self, rng: np.random.Generator) -> float:
+        """Draw the size of one mutation, uniformly; consumes one number of ``rng``."""
+        tenth = 0.1 * (self.high - self.low)
+        if self.kind == "float":
+            least, greatest = self.edit or (tenth, tenth)
+            return float(rng.uniform(least, greatest))
+        least, greatest = self.edit or (max(1.0, round(tenth)),) * 2
+        return float(rng.integers(int(least), int(greatest), endpoint=True))
 
     def bounds(self) -> str:
         """Bounds and unit in words."""

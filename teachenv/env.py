@@ -106,12 +106,14 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
         mastery: A task is mastered by an episode return above this.
         harder: For hand-made curricula: +1 where larger values of a parameter are harder, -1
             where smaller ones are; parameters left out are not known to be ordered.
+        inert: Parameters that published spaces have although they change nothing.
     """
 
     task_space: TaskSpace
     return_range: tuple[float, float]
     mastery: float
     harder: Mapping[str, int] = MappingProxyType({})
+    inert: frozenset[str] = frozenset()
     reset_options: frozenset[str] = frozenset()
     """Further options ``reset`` understands."""
 
@@ -174,6 +176,13 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
             "is_success": self._episode_return > self.mastery,
             "progress": self.progress,
         }
+
+    def fingerprint(self, level: Level) -> bytes | None:
+        """Return bytes that differ where levels differ; ``None`` if only playing them tells.
+
+        ``check_task_env`` asks for it where short random episodes on two levels are the same.
+        """
+        return None
 
     def _draw_level_seed(self, seed: int | None) -> int:
         return int(self.np_random.integers(2**32))

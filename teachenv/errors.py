@@ -47,3 +47,14 @@ def refuse_unknown(kind: str, names: Iterable[str], known: Mapping[str, Any]) ->
     problems = [unknown(kind, name, defaults) for name in names if name not in known]
     if problems:
         raise UserError("; ".join(problems))
+
+
+def at_least(low: int, name: str, value: Any) -> int:
+    """Return ``value``, a whole number of at least ``low``.
+
+    Raises:
+        UserError: otherwise, naming it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise UserError(f"{name}: expected a whole number of at least {low}, got {value!r}")
+    return value

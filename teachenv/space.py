@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -177,6 +178,42 @@ class TaskSpace:
         """Draw a task uniformly; consumes ``dim`` doubles of ``rng``."""
         return self.from_unit(rng.random(self.dim))
 
+    def edit(
+        self,
+        task: ArrayLike,
+        rng: np.random.Generator,
+        n_edits: int = 1,
+        directions: Sequence[int] = (-1, 0, 1),
+    ) -> Task:
+        """Return a mutated task, one dimension at a time.
+
+        Each edit takes a dimension, a direction and a size (``Dim.edit``), each uniformly, and
+        clips to the bounds. Choices are edited by their index.
+
+        Args:
+            task: The task to start from.
+            rng: Source of the draws.
+            n_edits: Number of edits, at least 0.
+            directions: What the size is multiplied by. As the published code of ACCEL
+                (Parker-Holder et al., 2022) has it, a third of the edits do nothing; the paper
+                describes ``(-1, 1)``.
+
+        Raises:
+            TaskError: for a task outside the space, a negative ``n_edits`` or no directions.
+        """
+        if n_edits < 0 or not directions:
+            raise TaskError(
+                "edit: expected n_edits >= 0 and at least one direction, "
+                f"got {n_edits} and {tuple(directions)}"
+            )
+        values = self.task(task).copy()
+        for _ in range(n_edits):
+            index = int(rng.integers(self.dim))
+            direction = directions[int(rng.integers(len(directions)))]
+            moved = values[index] + direction * self.dims[index].draw_edit(rng)
+            values[index] = min(max(moved, self.low[index]), self.high[index])
+        return _read_only(values)
+
     def grid(self, n: int | Sequence[int]) -> NDArray[np.float64]:
         """Regular grid including both ends of every dimension.
 
@@ -215,7 +252,11 @@ class TaskSpace:
 
     def to_json(self) -> str:
         """Return the space as JSON, readable by :meth:`from_json`."""
-        return json.dumps([asdict(dim) for dim in self.dims])
+        return self._json
+
+    @functools.cached_property
+    def _json(self) -> str:
+        return json.dumps([_row(dim) for dim in self.dims])
 
     @classmethod
     def from_json(cls, text: str) -> TaskSpace:
@@ -312,6 +353,13 @@ class TaskSpace:
 
 def _kind(box: Any) -> Kind:
     return "int" if box.dtype.kind in "iu" else "float"
+
+
+def _row(dim: Dim) -> dict[str, Any]:
+    row = asdict(dim)
+    if dim.edit is None:
+        del row["edit"]
+    return row
 
 
 def _read_only(values: ArrayLike) -> NDArray[np.float64]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from teachenv.env import MakeEnv
 
 LANES = 256
+N_ACTIONS = 50
+"""Actions drawn before the clock starts, and then played over and over."""
 
 
 def describe_speed(make_env: MakeEnv, seconds: float = 0.5) -> str:
@@ -22,8 +25,8 @@ def describe_speed(make_env: MakeEnv, seconds: float = 0.5) -> str:
     if vector is not None:
         vector.reset(seed=0)
         vector.action_space.seed(0)
-        actions = vector.action_space.sample()
-        rate = LANES * _calls_per_second(lambda: vector.step(actions), seconds)
+        moves = cycle([vector.action_space.sample() for _ in range(N_ACTIONS)])
+        rate = LANES * _calls_per_second(lambda: vector.step(next(moves)), seconds)
         base: Any = vector.unwrapped
         names = (getattr(base, name, None) for name in ("backend", "isa"))
         how = ", ".join([*filter(None, names), f"{LANES} lanes"])
@@ -32,10 +35,10 @@ def describe_speed(make_env: MakeEnv, seconds: float = 0.5) -> str:
     env = make_env()
     env.reset(seed=0)
     env.action_space.seed(0)
-    action = env.action_space.sample()
+    actions = cycle([env.action_space.sample() for _ in range(N_ACTIONS)])
 
     def step() -> None:
-        _, _, terminated, truncated, _ = env.step(action)
+        _, _, terminated, truncated, _ = env.step(next(actions))
         if terminated or truncated:
             env.reset()
 

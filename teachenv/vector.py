@@ -221,9 +221,7 @@ class CurriculumVector(VectorWrapper):
         self._deal(ended)
         observations, fresh = self._restart(ended, None, {"reset_mask": ended})
         others = {key: value for key, value in infos.items() if key not in fresh}
-        infos = select_lanes(others, ~ended) | {
-            key: _mixed(infos[key], value, ended) for key, value in fresh.items()
-        }
+        infos = select_lanes(others, ~ended) | _mixed(infos, fresh, ended)
         infos |= {"final_obs": final, "_final_obs": ended}
         infos |= {"final_info": final_info, "_final_info": ended}
         return observations, infos | self._labels(self._everyone)
@@ -306,10 +304,17 @@ def select_lanes(infos: Mapping[str, Any], mask: NDArray[np.bool_]) -> Infos:
     return chosen
 
 
-def _mixed(old: NDArray[Any], new: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return ``new`` in the lanes of the mask, ``old`` elsewhere."""
-    mixed = old.copy()
-    mixed[mask] = new[mask]
+def _mixed(old: Mapping[str, Any], new: Mapping[str, Any], mask: NDArray[np.bool_]) -> Infos:
+    """Return the infos of ``new``, outside the mask with the values they have in ``old``."""
+    mixed: Infos = {}
+    for key, value in new.items():
+        if key not in old:
+            mixed[key] = value
+        elif isinstance(value, Mapping):
+            mixed[key] = _mixed(old[key], value, mask)
+        else:
+            mixed[key] = old[key].copy()
+            mixed[key][mask] = value[mask]
     return mixed
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -142,6 +143,7 @@ class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
             with ``task`` as ``{name: value}``; sets its attributes.
         return_range: Lowest and highest episode return that scores tell apart.
         mastery: A task is mastered by an episode return above this.
+        harder: Parameters along which tasks get harder; see :class:`teachenv.env.TaskEnv`.
         **kwargs: Passed to ``gymnasium.make`` when ``env`` is an id.
 
     The level seed becomes the ``seed`` of the inner reset, so task, level seed and actions fix
@@ -165,6 +167,7 @@ class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
         *,
         return_range: tuple[float, float],
         mastery: float,
+        harder: Mapping[str, int] = MappingProxyType({}),
         **kwargs: Any,
     ) -> None:
         super().__init__(gym.make(env, **kwargs) if isinstance(env, str) else env)
@@ -176,6 +179,7 @@ class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
         self.task_space = task_space
         self.return_range = return_range
         self.mastery = mastery
+        self.harder = dict(harder)
         self._apply = apply
         self._level: Level | None = None
         self._return = 0.0

@@ -44,6 +44,27 @@ def pendulum() -> gym.Env[Any, Any]:
     )
 
 
+class Bribed(gym.Wrapper[Any, Any, Any, Any]):
+    """Adds to every reward of one level."""
+
+    def __init__(self, env: gym.Env[Any, Any], bribe: float, level_seed: int) -> None:
+        super().__init__(env)
+        self._bribe, self._level_seed, self._now = bribe, level_seed, 0.0
+
+    def reset(self, **kwargs: Any) -> Any:
+        observation, info = self.env.reset(**kwargs)
+        self._now = self._bribe * (info["level_seed"] == self._level_seed)
+        return observation, info
+
+    def step(self, action: Any) -> Any:
+        observation, reward, *rest = self.env.step(action)
+        return observation, float(reward) + self._now, *rest
+
+
+def bribed_pendulum(bribe: float, *, level_seed: int) -> gym.Env[Any, Any]:
+    return Bribed(pendulum(), bribe, level_seed)
+
+
 def echo_length(level_seed: int) -> int:
     """Steps of an ``Echo`` episode."""
     return 3 + level_seed % 5
@@ -133,3 +154,13 @@ class Uniform:
 
     def load_state_dict(self, state: State) -> None:
         pass
+
+
+class Alternating(Uniform):
+    """Every other trial is not for training; its level seed is 1, that of the others 0."""
+
+    def ask(self) -> Trial:
+        train = len(self.issued) % 2 == 0
+        trial = Trial(len(self.issued), self.space.default, level_seed=int(not train), train=train)
+        self.issued[trial.id] = trial
+        return trial

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -378,6 +379,33 @@ def test_declared_time_limit_makes_the_fault_an_error() -> None:
     loose, declared = FAULTS["time-limit"]
     assert [finding.severity for finding in check_task_env(loose)] == ["warning"]
     assert [finding.severity for finding in check_task_env(declared)] == ["error"]
+
+
+class DeclaresWindInert(IgnoresWind):
+    inert = frozenset({"wind"})
+
+
+class WindIsFarAway(IgnoresWind):
+    """The wind blows where random actions never get."""
+
+    def fingerprint(self, level: Level) -> bytes:
+        return level.task[1].tobytes()
+
+
+class WindNeverChanges(Ladder):
+    task_space = TaskSpace(
+        [
+            replace(d, low=1, high=1, default=1, kind="int") if d.name == "wind" else d
+            for d in LADDER
+        ]
+    )
+
+
+@pytest.mark.parametrize("make", [DeclaresWindInert, WindIsFarAway, WindNeverChanges])
+def test_parameters_without_effect_on_random_play_can_be_accounted_for(
+    make: Callable[[], gym.Env[Any, Any]],
+) -> None:
+    assert check_task_env(make, max_steps=300) == []
 
 
 # -- good environments ------------------------------------------------------------------------

@@ -71,6 +71,44 @@ def test_check_tells_good_from_unknown() -> None:
         call("check", "unifrom")
 
 
+GLOBAL = """
+import numpy as np
+from teachers.uniform import Uniform
+
+class Global(Uniform):
+    def __init__(self, space, *, seed=0, reach=1.0):
+        super().__init__(space, seed=seed)
+        self.reach = reach
+
+    def _sample(self):
+        return self.reach * np.random.random(self.space.dim), "drawn"
+"""
+
+
+def test_check_says_what_a_teacher_of_your_own_breaks(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(GLOBAL)
+    command = [sys.executable, "-m", "teachenv", "check", "--teacher", "own:Global"]
+    done = subprocess.run(
+        [*command, "--teacher-arg", "reach=0.5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    first, *findings = done.stdout.splitlines()
+    assert first == "own:Global:"
+    assert any(line.startswith("  error global-rng-used: ") for line in findings)
+
+
+def test_check_passes_a_good_teacher_of_your_own() -> None:
+    path = "teachers.riac:Riac"
+    assert (
+        call("check", "--teacher", path, "--teacher-arg", "max_region_size=20") == f"{path}: ok\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,6 +118,8 @@ def test_check_tells_good_from_unknown() -> None:
         (["evaluate", "nowhere"], "no such folder"),
         (["list", "nowhere"], "no such folder"),
         (["check", "nomod:x"], "No module named 'nomod'"),
+        (["check", "--teacher", "nomod:x"], "nomod:x: No module named 'nomod'"),
+        (["check", "--teacher", "toys:Recorder", "--teacher-arg", "x=1"], "argument 'x'"),
         ([*RUN, "--out", "o", "--teacher-arg", "rubbish"], "expected NAME=VALUE"),
         ([*RUN, "--out", "o", "--env-arg", "max_episode_steps=x"], "env: cannot make"),
         ([*RUN, "--out", "o", "--student-arg", "learning_rate=x"], "learning_rate"),

@@ -7,7 +7,7 @@ import pytest
 from worlds import POLE
 
 from teachenv.experiments.config import ConfigError, RunConfig, describe_env
-from teachenv.experiments.parts import resolve
+from teachenv.experiments.parts import make_teacher, resolve
 
 GOOD: dict[str, Any] = {"env": "teachenv/StumpTracks-v0", "teacher": "alp-gmm"}
 
@@ -96,3 +96,17 @@ def test_what_is_left_open_is_decided_and_on_record() -> None:
     given = RunConfig("teachenv/StumpTracks-v0", "uniform", "sb3-sac", round_steps=7)
     assert resolve(given).student == "sb3-sac"
     assert resolve(given).round_steps == 7
+
+
+def test_a_preset_of_the_teacher_counts_less_than_what_is_said() -> None:
+    args = {"preset": "stump-tracks", "step": 0.5}
+    config = RunConfig(env="teachenv/StumpTracks-v0", teacher="oracle", teacher_args=args)
+    env = config.make_env()
+    teacher = make_teacher(config, env.unwrapped.task_space)
+    env.close()
+    window = teacher.describe()["window"]
+    assert window["low"].tolist() == pytest.approx([0.0, 5 / 6])
+    for preset in ("no-tracks", ["stump-tracks"]):
+        wrong = RunConfig(**GOOD, teacher_args={"preset": preset})
+        with pytest.raises(ConfigError, match="teacher_args: "):
+            make_teacher(wrong, teacher.space)

@@ -218,6 +218,31 @@ def test_same_step_returns_the_end_apart_and_the_new_beginning():
     assert "outcome" not in infos
 
 
+class Talkative(Steps):
+    """Infos of infos, and one that only ``reset`` gives."""
+
+    def _infos(self):
+        everyone = np.ones(self.num_envs, bool)
+        clock = {"t": self.t.copy(), "_t": everyone}
+        return {**super()._infos(), "clock": clock, "_clock": everyone}
+
+    def reset(self, *, seed=None, options=None):
+        observations, infos = super().reset(seed=seed, options=options)
+        mask = infos["_is_success"]
+        return observations, {**infos, "born": 7 * mask, "_born": mask}
+
+
+def test_same_step_takes_whatever_infos_the_environment_gives():
+    env = CurriculumVector(Talkative(3, AutoresetMode.SAME_STEP), Source(lengths=(2, 3, 4)))
+    env.reset()
+    env.step(still())
+    infos = env.step(still())[-1]
+    assert infos["clock"]["t"].tolist() == [0, 2, 2]
+    assert infos["final_info"]["clock"]["t"].tolist() == [2, 0, 0]
+    assert infos["born"].tolist() == [7, 0, 0]
+    assert infos["_born"].tolist() == [True, False, False]
+
+
 @both_modes
 def test_trials_that_are_not_for_training_say_so_throughout(mode):
     env, _ = start(mode, lengths=(2, 3, 4), held_out=(1, 3))

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "least"), [("README.md", 3), ("docs/guide.md", 2)])
+@pytest.mark.parametrize(
+    ("page", "least"), [("README.md", 3), ("docs/guide.md", 2), ("docs/environments.md", 2)]
+)
 def test_python_snippets_run(page: str, least: int) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
     assert len(blocks) >= least
@@ -30,10 +32,11 @@ def test_python_snippets_run(page: str, least: int) -> None:
     assert "error" not in done.stdout
 
 
-def test_pictures_exist() -> None:
-    paths = re.findall(r"!\[.*?\]\((.*?)\)", README)
+@pytest.mark.parametrize("page", ["README.md", "docs/environments.md"])
+def test_pictures_exist(page: str) -> None:
+    paths = re.findall(r"!\[.*?\]\((.*?)\)", (ROOT / page).read_text())
     assert paths
-    assert all((ROOT / path).stat().st_size > 10_000 for path in paths)
+    assert all(((ROOT / page).parent / path).stat().st_size > 10_000 for path in paths)
 
 
 def test_commands_run(tmp_path: Path) -> None:

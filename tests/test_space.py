@@ -291,6 +291,93 @@ def test_foreign_json_is_refused(text: str) -> None:
         TaskSpace.from_json(text)
 
 
+# -- edits ---------------------------------------------------------------------------------
+
+EDITED = TaskSpace(
+    [
+        Dim("roughness", 0.0, 10.0, edit=(0.0, 0.6)),
+        Dim("pit", 0.0, 10.0, edit=(0.4, 0.4)),
+        Dim("steps", 1, 9, kind="int", edit=(1, 2)),
+        Dim("spacing", -2.0, 4.0),
+        Dim("count", 0, 50, kind="int"),
+        Dim("ground", kind="choice", choices=("grass", "ice", "sand")),
+    ]
+)
+MIDDLE = [5.0, 5.0, 5, 1.0, 25, 1]
+
+
+def test_one_edit_moves_one_dimension_by_its_size_up_down_or_not_at_all() -> None:
+    rng = np.random.default_rng(0)
+    moves = np.array([EDITED.edit(MIDDLE, rng) - MIDDLE for _ in range(3000)])
+    assert ((moves != 0).sum(axis=1) <= 1).all()
+    assert 0.3 < (moves == 0).all(axis=1).mean() < 0.37  # a third of the edits do nothing
+    rough, pit, steps, spacing, count, ground = moves.T
+    assert 0.55 < np.abs(rough).max() <= 0.6
+    assert len(np.unique(rough)) > 200
+    assert set(np.round(pit, 12)) == {-0.4, 0.0, 0.4}
+    assert set(steps) == {-2.0, -1.0, 0.0, 1.0, 2.0}
+    assert set(np.round(spacing, 12)) == {-0.6, 0.0, 0.6}
+    assert set(count) == {-5.0, 0.0, 5.0}
+    assert set(ground) == {-1.0, 0.0, 1.0}
+    shares = (moves > 0).mean(axis=0), (moves < 0).mean(axis=0)
+    np.testing.assert_allclose(shares, 1 / 18, atol=0.015)
+
+
+def test_edits_up_and_down_only_always_move_something() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        assert (EDITED.edit(MIDDLE, rng, directions=(-1, 1)) != MIDDLE).sum() == 1
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(spaces_and_points(), st.integers(0, 30), st.integers(0, 2**32))
+def test_edited_tasks_stay_inside_and_repeat(
+    case: tuple[TaskSpace, np.ndarray], n_edits: int, seed: int
+) -> None:
+    space, point = case
+    task = space.from_unit(point)
+    before = task.copy()
+    edited = space.edit(task, np.random.default_rng(seed), n_edits)
+    assert space.contains(edited)
+    assert not edited.flags.writeable
+    np.testing.assert_array_equal(task, before)
+    np.testing.assert_array_equal(space.edit(task, np.random.default_rng(seed), n_edits), edited)
+    if n_edits == 0:
+        np.testing.assert_array_equal(edited, task)
+
+
+def test_json_carries_edits_and_stays_as_it_was_without() -> None:
+    again = TaskSpace.from_json(EDITED.to_json())
+    assert again == EDITED
+    assert again.dims[0].edit == (0.0, 0.6)
+    assert hash(again) == hash(EDITED)
+    assert "edit" not in MIXED.to_json()
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        *[((0.5, 0.1), "float"), ((-0.1, 0.1), "float"), ((0.0, 0.0), "float")],
+        *[((0.0, math.inf), "float"), ((math.nan, 1.0), "float"), ((0.1,), "float")],
+        *[(0.1, "float"), (("a", "b"), "float"), ((0.5, 1.0), "int")],
+    ],
+    ids=repr,
+)
+def test_bad_edits_are_refused(edit: Any, kind: Any) -> None:
+    with pytest.raises(TaskError, match=r"Dim 'x'.*edit"):
+        Dim("x", 0, 9, kind=kind, edit=edit)
+
+
+def test_edit_refuses_foreign_tasks_negative_counts_and_no_directions() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(TaskError, match="pit"):
+        EDITED.edit([5.0, 50.0, 5, 1.0, 25, 1], rng)
+    with pytest.raises(TaskError, match="n_edits >= 0"):
+        EDITED.edit(MIDDLE, rng, -1)
+    with pytest.raises(TaskError, match="direction"):
+        EDITED.edit(MIDDLE, rng, 1, ())
+
+
 @pytest.mark.parametrize("method", ["to_unit", "from_unit", "clip"])
 @pytest.mark.parametrize("value", [[math.nan, 3, 0], [0.5, 3], 0.5, []], ids=repr)
 def test_maps_refuse_nan_and_wrong_shapes(method: str, value: Any) -> None:

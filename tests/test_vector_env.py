@@ -158,15 +158,43 @@ def test_disabled_autoreset_with_masks_equals_single_environments():
     assert resets > 1
 
 
-def test_the_time_limit_truncates_and_terminating_on_it_does_both():
+def test_the_time_limit_truncates():
     env = make(n=2, max_episode_steps=5)
     env.reset(seed=0)
     ends = [env.step(np.zeros((2, 4)))[2:4] for _ in range(7)]
     assert [truncated.tolist() for _, truncated in ends] == [[i == 4] * 2 for i in range(7)]
     assert not any(terminated.any() for terminated, _ in ends)
-    unlimited = make(n=1, max_episode_steps=None)
-    unlimited.reset(seed=0)
-    assert not any(unlimited.step(np.zeros((1, 4)))[3].any() for _ in range(5))
+
+
+def first_end(limit):
+    """When and how an episode ends in which the walker throws itself backwards."""
+    env = make(n=1, max_episode_steps=limit)
+    env.reset(seed=0)
+    for step, move in enumerate(actions(1, 200), start=1):
+        *_, (terminated,), (truncated,), _ = env.step(move)
+        if terminated or truncated:
+            return step, bool(terminated), bool(truncated)
+    return None
+
+
+def test_a_fall_in_the_last_step_terminates_and_truncates():
+    fall, *how = first_end(200)
+    assert how == [True, False]
+    assert first_end(fall) == (fall, True, True)
+    assert first_end(fall - 1) == (fall - 1, False, True)
+
+
+def test_the_usual_limit_is_2000_steps_and_none_is_none():
+    usual, unlimited = make(n=1), make(n=1, max_episode_steps=None)
+    usual.reset(seed=0)
+    for elapsed, expected in ((1998, False), (1999, True)):
+        state = {**usual.get_state(0), "elapsed": elapsed, "ended": False}
+        for env, limited in ((usual, True), (unlimited, False)):
+            env.set_state(0, state)
+            assert env.step(np.zeros((1, 4)))[3][0] == (expected and limited)
+    for given, expected in (({}, 2000), ({"max_episode_steps": None}, None)):
+        singles = gym.make_vec(STUMPS, num_envs=1, backend="reference", **given)
+        assert singles.envs[0].spec.max_episode_steps == expected
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -214,7 +242,7 @@ def test_a_level_is_the_same_in_every_lane_and_backend():
     single.reset(options={"task": [2.0, 1.0], "level_seed": 11})
     expected = single._physics.scene().terrain
     for lane in range(3):
-        ground, polygons = env._engine.get_terrain(lane)
+        ground, polygons = env._play.batch.engine.get_terrain(lane)
         assert np.array_equal(ground, expected.ground)
         assert np.array_equal(polygons, expected.polygons)
 
@@ -290,24 +318,26 @@ def test_a_truncated_lane_restarts_in_the_next_step():
     env.reset(seed=0)
     env.step(np.ones((2, 4)))
     env.truncate(1)
-    before = env.get_state(0)["elapsed"]
+    before = [env.get_state(lane) for lane in range(2)]
     rewards, infos = env.step(np.ones((2, 4)))[1::3]
+    assert rewards[0] != 0.0
     assert rewards[1] == 0.0
-    assert infos["level_seed"][1] == env.get_state(1)["level_seed"]
-    assert [env.get_state(lane)["elapsed"] for lane in range(2)] == [before + 1, 0]
+    restarted = infos["level_seed"] != [state["level_seed"] for state in before]
+    assert restarted.tolist() == [False, True]
+    assert [env.get_state(lane)["elapsed"] for lane in range(2)] == [before[0]["elapsed"] + 1, 0]
 
 
 def test_hand_made_terrain_is_played_in_its_lanes_for_one_episode():
     env = make(n=3, max_episode_steps=2)
     env.reset(seed=0, options={"terrain": [None, BLOCK, FLAT]})
-    count = [len(env._engine.get_terrain(lane)[1]) for lane in range(3)]
+    count = [len(env._play.batch.engine.get_terrain(lane)[1]) for lane in range(3)]
     assert count == [13, 1, 0]
     single = gym.make(STUMPS, backend="native")
     first, _ = single.reset(seed=1, options={"terrain": BLOCK})
     assert np.array_equal(env.get_state(1)["observation"], first)
     for _ in range(3):
         env.step(np.zeros((3, 4)))
-    assert [len(env._engine.get_terrain(lane)[1]) for lane in range(3)] == [13] * 3
+    assert [len(env._play.batch.engine.get_terrain(lane)[1]) for lane in range(3)] == [13] * 3
 
 
 # -- refusals ------------------------------------------------------------------------------
@@ -397,6 +427,8 @@ def test_other_refusals_change_nothing(running, call, error):
         ({"render_mode": "human"}, "render_mode.*known: rgb_array"),
         ({"backend": "nativ"}, "did you mean 'native'"),
         ({"autoreset_mode": "never"}, "AutoresetMode"),
+        ({"num_thread": 2}, "unknown setting 'num_thread'.*did you mean 'num_threads'"),
+        ({"num_thread": 2, "backend": "reference"}, "did you mean 'num_threads'"),
     ],
 )
 def test_senseless_arguments_are_refused(kwargs, message):
@@ -439,6 +471,7 @@ def test_a_second_thread_is_refused_while_one_is_in_a_call():
     for thread in threads:
         thread.join()
     played = env.get_state(0)["elapsed"]
+    assert refused
     assert played + len(refused) == 80
     assert all("one environment per thread" in message for message in refused)
 
@@ -473,14 +506,14 @@ def test_the_engine_leaves_alone_what_it_is_told_to_even_at_rest():
 
     def advance(*mode):
         still = np.zeros((2, 4), np.float32)
-        env._engine.advance(np.array(mode, np.uint8), still, tasks, seeds, *out)
+        env._play.batch.engine.advance(np.array(mode, np.uint8), still, tasks, seeds, *out)
 
     for _ in range(250):  # falls, and comes to rest
         advance(1, 1)
-        before = env._engine.get_state(0)
+        before = env._play.batch.engine.get_state(0)
         advance(0, 2)
-        assert env._engine.get_state(0) == before
-    assert np.abs(env._engine.get_bodies(0)[:, 3:]).max() < 0.05
+        assert env._play.batch.engine.get_state(0) == before
+    assert np.abs(env._play.batch.engine.get_bodies(0)[:, 3:]).max() < 0.05
 
 
 def test_copies_are_the_callers_and_buffers_are_ours():
@@ -555,12 +588,17 @@ def test_a_pending_restart_travels_with_the_state():
         {"engine": None},
         {"task": [9.0, 9.0]},
         {"next_task": [0.0]},
+        {"next_task": {"stump_height": 9.0}},
         {"elapsed": -1},
+        {"elapsed": 2**63},
+        {"episode": 2**63},
         {"level_seed": 0.5},
         {"episode_return": float("nan")},
         {"observation": np.zeros(3)},
         {"kind": "stock, default"},
         {"seed": "x"},
+        {"seed": 2**64},
+        {"ended": 2},
     ],
 )
 @pytest.mark.parametrize("missing", [False, True])

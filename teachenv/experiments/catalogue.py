@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,15 @@ from teachenv.errors import UserError, unknown
 from teachenv.experiments.store import is_run, read_run
 from teachenv.experiments.testsets import TEST_SETS
 from teachenv.findings import Finding
+from teachenv.protocols import Teacher
+from teachenv.space import TaskSpace
 from teachenv.speed import describe_speed
 from teachers.check import check_teacher
+from teachers.check_processes import resolve
+from teachers.probe import SAMPLE_SPACES
+
+N_TRIALS = 300
+"""Trials of the longer rules about our own teachers; the tests go further."""
 
 
 def everything() -> Iterator[Table]:
@@ -102,14 +111,47 @@ def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding], str
             raise UserError(unknown("id", name, [*ENVS, *teachers.TEACHERS]))
 
 
+def check_own(
+    paths: Iterable[str], hyper: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Finding], str]]:
+    """Yield name and findings of teacher classes that are in no table of ours.
+
+    Args:
+        paths: "module:Class" each; modules are also looked for in the current directory.
+        hyper: Hyper-parameters for all of them.
+
+    Raises:
+        UserError: where there is no such class, or it cannot be built.
+    """
+    for path in paths:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        space = SAMPLE_SPACES["two"]
+        try:
+            factory = partial(resolve(path), **hyper)
+            factory(space, seed=0).ask()
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: {error}; expected MODULE:CLASS with a constructor of (space, *, seed, "
+                "...) and a task from ask()"
+            ) from None
+        yield path, check_teacher(factory, space), ""
+
+
 def _check_one_teacher(name: str) -> list[Finding]:
     env = MakeEnv("teachenv/StumpTracks-v0")()
     space, _, mastery = task_contract(env)
-    accepted = teachers.hyper_parameters(name)
-    facts = {"mastery": mastery, "harder": dict(env.get_wrapper_attr("harder"))}
+    harder = dict(env.get_wrapper_attr("harder"))
     env.close()
-    given: dict[str, Any] = {key: value for key, value in facts.items() if key in accepted}
-    return check_teacher(partial(teachers.make, name, **given), space)
+    accepted = teachers.hyper_parameters(name)
+
+    def factory(space: TaskSpace, *, seed: int) -> Teacher:
+        known = {key: sign for key, sign in harder.items() if key in space.names}
+        facts = {"mastery": mastery, "harder": known or {space.names[0]: 1}}
+        given: dict[str, Any] = {k: value for k, value in facts.items() if k in accepted}
+        return teachers.make(name, space, seed=seed, **given)
+
+    return check_teacher(factory, space, n_trials=N_TRIALS)
 
 
 def _first_line(path: str) -> str:

@@ -41,7 +41,8 @@ class RunConfig:
     env_args: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of ``gymnasium.make``."""
     teacher_args: Mapping[str, Any] = field(default_factory=dict)
-    """Hyper-parameters of the teacher that differ from its defaults."""
+    """Hyper-parameters of the teacher that differ from its defaults; "preset" names published
+    ones to start from."""
     student_args: Mapping[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the student that differ from its defaults."""
     round_steps: int = 0

@@ -13,9 +13,12 @@ from teachenv.protocols import Student, Teacher
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
 
-ROUND_STEPS, NATIVE_ROUND_STEPS = 200_000, 4_000_000
-"""Usual steps of a round. On native environments PPO plays hundreds of lanes at once, and a
-boundary cuts the episode of each."""
+ROUND_STEPS = 200_000
+"""Usual steps of a round."""
+
+NATIVE_ROUND_STEPS = (1_000_000, 4_000_000)
+"""Least and most for PPO on native environments, which plays hundreds of lanes at once: a round's
+end cuts the episode of each, so a round is a fifth of the run within these bounds."""
 
 _NATIVE_PPO = ("sb3-ppo", "sbx-ppo", "rllib-ppo")
 
@@ -25,7 +28,7 @@ def resolve(config: RunConfig) -> RunConfig:
 
     The physics of environments that have several: native if it is built. The student: the
     fastest, "sbx-ppo", on native environments where SBX is installed, otherwise "sb3-ppo". The
-    steps of a round: ``NATIVE_ROUND_STEPS`` for PPO on native environments.
+    steps of a round: see ``NATIVE_ROUND_STEPS``.
     """
     env = config.make_env()
     backend = getattr(env.unwrapped, "backend", None)
@@ -41,7 +44,10 @@ def resolve(config: RunConfig) -> RunConfig:
     if student == "auto":
         fast = vector is not None and importlib.util.find_spec("sbx") is not None
         student = "sbx-ppo" if fast else "sb3-ppo"
-    usual = NATIVE_ROUND_STEPS if vector is not None and student in _NATIVE_PPO else ROUND_STEPS
+    usual = ROUND_STEPS
+    if vector is not None and student in _NATIVE_PPO:
+        least, most = NATIVE_ROUND_STEPS
+        usual = min(max(config.steps // 5, least), most)
     return dataclasses.replace(
         config,
         env_args=env_args,
@@ -54,8 +60,9 @@ def resolve(config: RunConfig) -> RunConfig:
 def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
     """Make the teacher of a run.
 
-    ``mastery`` and ``harder`` are filled in from the environment when the teacher takes them
-    and the configuration does not say.
+    ``preset`` among its arguments names published hyper-parameters. ``mastery`` and ``harder``
+    are filled in from the environment when the teacher takes them and the configuration does
+    not say.
 
     Raises:
         ConfigError: if the teacher refuses its arguments.
@@ -66,10 +73,11 @@ def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
     given = dict(config.teacher_args)
     env = config.make_env()
     try:
-        if "mastery" in accepted:
-            given.setdefault("mastery", task_contract(env)[2])
-        if "harder" in accepted and env.has_wrapper_attr("harder"):
-            given.setdefault("harder", dict(env.get_wrapper_attr("harder")))
+        said = {*given, *teachers.presets(config.teacher).get(given.get("preset", ""), {})}
+        if "mastery" in accepted and "mastery" not in said:
+            given["mastery"] = task_contract(env)[2]
+        if "harder" in accepted and "harder" not in said and env.has_wrapper_attr("harder"):
+            given["harder"] = dict(env.get_wrapper_attr("harder"))
         return teachers.make(config.teacher, space, seed=config.seed, **given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"teacher_args: {error}") from None

@@ -1,0 +1,1 @@
+"""Cheap control worlds whose physics are tasks."""
