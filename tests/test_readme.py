@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from teachenv.envs import ENVS
+from teachenv.envs.bipedal.bodies import BODIES
+from teachers import TEACHERS
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -73,3 +77,11 @@ def test_the_example_of_the_module_docstring_runs() -> None:
         result = doctest.testmod(module, extraglobs=dict(vars(teachenv)), verbose=False)
         assert result.attempted > 0
         assert result.failed == 0
+
+
+def test_every_environment_and_teacher_has_its_place_in_the_documentation() -> None:
+    environments = (ROOT / "docs/environments.md").read_text()
+    assert [name for name in ENVS if name.split("/")[-1] not in environments] == []
+    assert [name for name in BODIES if f"`{name}`" not in environments] == []
+    page = (ROOT / "docs/teachers.md").read_text()
+    assert [name for name in TEACHERS if f"`{name}`" not in page] == []
