@@ -68,7 +68,7 @@ sanitize: $(INSTALLED)
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 		PYTHONPATH=$$($(CURDIR)/$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
 		$(CURDIR)/$(BIN)/python -S -m pytest -m "not slow" $(addprefix tests/test_native_,\
-		engine.py arguments.py bits.py state.py geometry.py terrain.py)
+		engine.py arguments.py bits.py state.py geometry.py terrain.py bodies.py)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

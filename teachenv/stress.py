@@ -36,7 +36,8 @@ class Stressed(gym.Wrapper[Any, Any, Any, Any]):
 
     A made-up task is played on the nearest real one, with its rewards held back until the end of
     the episode; there comes the lowest return of the environment's range (unfeasible) or the
-    highest (trivial) instead of them.
+    highest (trivial) instead of them. Test sets drawn from the task space hold made-up tasks as
+    well.
 
     Args:
         env: An environment with tasks, its time limit included.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -120,12 +121,17 @@ def information(log_likelihood: float, k: int, n: int, d: int, criterion: Criter
 
 
 @functools.cache
-def _controller() -> Any:
+def _controller(loaded: tuple[bool, ...]) -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def one_thread() -> Any:
-    """Return a context in which BLAS and OpenMP use one thread."""
-    return _controller().limit(limits=1)
+    """Return a context in which BLAS and OpenMP use one thread.
+
+    SciPy and scikit-learn bring libraries of their own, which are looked for anew once they are
+    loaded.
+    """
+    brought = ("scipy.special", "scipy.linalg", "sklearn", "torch")
+    return _controller(tuple(name in sys.modules for name in brought)).limit(limits=1)

@@ -19,7 +19,7 @@ from teachers.values import number_problems, refuse, whole_problems
 
 
 class ProCurl(BaseTeacher):
-    """Proximal curriculum (Tzannetos, Gomez Ribeiro, Kamalaruban and Singla, TMLR 2023).
+    """Proximal curriculum (Tzannetos, Gomes Ribeiro, Kamalaruban and Singla, TMLR 2023).
 
     A task is drawn with a probability in proportion to ``exp(beta * p * (p_best - p))``, p
     being the student's probability of success and p_best the best possible one, taken as 1: a
@@ -36,8 +36,8 @@ class ProCurl(BaseTeacher):
         space: The tasks to pick from.
         seed: Whole number in [0, 2**63].
         signal: "score", "success" or "value_start" (which the student must send).
-        beta: How sharply tasks of middling success are preferred, at least 0 (the paper tunes
-            it per environment, in the tens).
+        beta: How sharply tasks of middling success are preferred, at least 0 (the paper
+            tunes it per environment).
         window: Outcomes the estimate sees; memory is ``16 * window * (dim + 1)`` bytes.
         update_every: Outcomes between two estimates, at most ``window``.
         n_candidates: Tasks to draw from between two estimates.

@@ -133,7 +133,7 @@ class SelfPaced(BaseTeacher):
             self._recent.clear()
 
     def _move(self) -> None:
-        """Take a step; alpha is equation (8) of the paper, with the signal as performance."""
+        """Take a step; alpha grows with performance and falls with the distance to the target."""
         points, values = self._recent.points, self._recent.values
         with one_thread():
             alpha = 0.0

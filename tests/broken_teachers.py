@@ -157,10 +157,10 @@ class ReadsTheClock:
 
 
 class SortsTheCallersList:
-    def __init__(self, space, *, seed=0, levels, **hyper):
+    def __init__(self, space, *, seed=0, order, **hyper):
         super().__init__(space, seed=seed, **hyper)
-        levels.sort()
-        self.levels = levels
+        order.sort()
+        self.order = order
 
 
 class AcceptsRepeats:

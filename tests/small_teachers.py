@@ -66,7 +66,7 @@ LEARNS_FROM: dict[str, LearnsFrom] = {
 }
 """What a teacher is seen to learn from, where that is not "tasks"."""
 
-N_TRIALS: dict[str, int] = {"goal-gan": 60, "setter-solver": 60}
+N_TRIALS: dict[str, int] = {"goal-gan": 60, "magellan": 60, "setter-solver": 60}
 """Trials of the longer rules in the fast tier, where that is not 100: fewer for costly ones."""
 
 REFUSES: dict[str, tuple[str, ...]] = {}

@@ -130,7 +130,7 @@ def test_kept_results_are_used_only_while_the_code_is_the_same(tmp_path, monkeyp
     )
     verdict = here(["uniform"], reference=reference)
     assert [(t, w) for t, w, _ in verdict.left_out] == [("oracle", "")]
-    assert "no results that hold" in verdict.left_out[0][2]
+    assert "no earlier results of this code" in verdict.left_out[0][2]
     here(reference=reference)
     assert {game[0] for game in games} == {"uniform", "oracle"}
 

@@ -1,10 +1,13 @@
 """The C++ geometry against Box2D, number for number, in every build this processor can run."""
 
 import importlib
+import itertools
 import math
 
 import numpy as np
 import pytest
+
+from teachenv.envs.bipedal.lidar import OFFSETS
 
 baseline = pytest.importorskip(
     "teachenv.envs.bipedal._native_baseline",
@@ -220,23 +223,34 @@ def test_shapes_equal_box2d():
             assert shape.bounds(placement) == (list(bounds.lowerBound), list(bounds.upperBound))
 
 
-def test_ray_casts_equal_box2d():
-    rng = np.random.default_rng(4)
+def nearest_hit(shapes, start, end):
     shot, result = b2.b2RayCastInput(), b2.b2RayCastOutput()
-    shot.maxFraction = 1.0
+    shot.p1, shot.p2, shot.maxFraction = start, end, 1.0
+    hits = [result.fraction for shape in shapes if shape.RayCast(result, shot, REST, 0)]
+    return min(hits, default=1.0)
+
+
+def test_the_range_finder_equals_box2ds_ray_casts():
+    rng = np.random.default_rng(4)
     hits = 0
-    for _ in range(500):
-        body = random_terrain(rng, rng.choice(["edge", "polygon"]))
-        for _ in range(10):
-            ends = body.points.mean(0) + rng.normal(size=(2, 2)) * [[2.0], [0.5]]
-            if rng.random() < 0.2:
-                ends[1, 0] = ends[0, 0]
-            shot.p1, shot.p2 = start, end = single(*ends[0]), single(*ends[1])
-            hit = body.box2d.RayCast(result, shot, REST, 0)
-            hits += hit
-            for shape in body.native:
-                assert shape.cast(start, end) == (result.fraction if hit else 1.0)
-    assert hits > 500
+    for _ in range(300):
+        x = np.cumsum(rng.uniform(0.2, 2.0, 30)).astype(np.float32)
+        ground = np.stack([x - 2.0, rng.uniform(0.0, 2.0, 30)], 1).astype(np.float32)
+        places = [rng.uniform([0.0, 0.0], [14.0, 3.0]) for _ in range(rng.integers(0, 6))]
+        polygons = [
+            np.ascontiguousarray(place + random_outline(rng, 0.8), np.float32) for place in places
+        ]
+        edges = itertools.pairwise(tuple(map(float, point)) for point in ground)
+        shapes = [b2.b2EdgeShape(vertices=list(edge)) for edge in edges]
+        shapes += [b2.b2PolygonShape(vertices=polygon.tolist()) for polygon in polygons]
+        start = single(*rng.uniform([0.0, 1.5], [12.0, 6.0]))
+        expected = [
+            nearest_hit(shapes, start, single(start[0] + dx, start[1] + dy)) for dx, dy in OFFSETS
+        ]
+        hits += sum(fraction < 1.0 for fraction in expected)
+        for build in BUILDS:
+            assert build._scan(ground, polygons, start) == expected
+    assert hits > 1000
 
 
 def test_a_polygon_needs_three_to_eight_points():

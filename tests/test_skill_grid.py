@@ -99,6 +99,7 @@ def test_critic_values_the_task_as_before_the_episode():
         "value_start": 0.09,
         "value_mean": 0.09,
         "positive_value_loss": 0.01,
+        "value_l1": 0.01,
         "max_monte_carlo": 0.01,
     }
     assert learner.signals() == pytest.approx(expected)

@@ -90,7 +90,7 @@ def test_published_settings_keep_the_contract(id, preset):
     """With the hyper-parameters of the table and not the small ones, on every space."""
     facts = {} if preset is None else {"preset": preset}
     factory = partial(small_teachers.told, id, **facts)
-    found = check_teacher(factory, SPACES[home(id)], n_trials=max(300, n_trials(id)))
+    found = check_teacher(factory, SPACES[home(id)], n_trials=120 if id in N_TRIALS else 300)
     found = [f for f in found if f.code != "memory-grows"]  # windows are not full yet
     assert not found, "\n".join(map(str, found))
 

@@ -80,6 +80,7 @@ def test_scores_and_signals_make_sense(make):
         assert success == (score > 0.75)
         assert signals["value_start"] == signals["value_mean"]
         assert signals["positive_value_loss"] == max(0, score - signals["value_start"])
+        assert signals["value_l1"] == abs(score - signals["value_start"])
         assert signals["max_monte_carlo"] >= score - signals["value_start"]
 
 

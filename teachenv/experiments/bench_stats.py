@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class Row:
 def make_rows(
     results: Mapping[tuple[str, str], Kept],
     kept: set[tuple[str, str]],
-    worlds: Iterable[str],
+    worlds: Collection[str],
     n_seeds: int,
 ) -> list[Row]:
     """Return what became of each teacher, the best known curriculum first, then the best.

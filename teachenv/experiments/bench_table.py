@@ -30,9 +30,11 @@ def counting() -> Iterator[Watcher]:
 def tables(verdict: Verdict) -> Iterator[Table]:
     """Yield the summary and the shares mastered in each world, for the terminal."""
     title = f"{len(verdict.worlds)} worlds, {verdict.n_seeds} seeds"
-    summary = Table(title=f"Share mastered in the end: {title}")
+    summary = Table(
+        title=f"Share mastered in the end: {title}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     summary.add_column("teacher", no_wrap=True)
-    for column in ("mean [95 %], %", f"beats {BASELINE} [95 %]", "us per task"):
+    for column in ("mean [95 %], %", f"beats {BASELINE} [95 %]", "us"):
         summary.add_column(column, justify="right", no_wrap=True)
     for row in verdict.rows:
         summary.add_row(*_summary(row, len(verdict.worlds)))
@@ -50,6 +52,7 @@ def notes(verdict: Verdict) -> Iterator[str]:
     """Yield what has to be said below the tables, a line each."""
     for i, (name, world) in enumerate(verdict.worlds.items()):
         yield f"{i + 1} {name}: {world.what}; {world.n_episodes:,} episodes"
+    yield "us: CPU time of one ask and tell, in microseconds"
     if any(row.kept for row in verdict.rows):
         yield "* results kept from earlier, of the same code; times may be another machine's"
     if any(len(row.shares) < len(verdict.worlds) for row in verdict.rows):

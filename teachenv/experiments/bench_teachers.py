@@ -208,7 +208,7 @@ def _collect(
 
 
 def _about(n_seeds: int) -> dict[str, Any]:
-    libraries = ("teachenv", "numpy", "scipy", "scikit-learn")
+    libraries = ("teachenv", "numpy", "scipy")
     return {
         "n_seeds": n_seeds,
         "machine": platform.machine(),
@@ -223,4 +223,4 @@ def _why_absent(teacher: str, worlds: Mapping[str, World]) -> str:
         make_teacher(teacher, next(iter(worlds.values())).make(0), 0)
     except CannotTeachError as error:
         return str(error)
-    return "no results that hold for the code at hand; name it to play it"
+    return "no earlier results of this code with as many seeds; name it to play it"

@@ -29,7 +29,7 @@ from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
 
-LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scikit-learn", "torch", "jax", "sbx-rl")
+LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scipy", "torch", "jax", "sbx-rl")
 
 
 class Watcher(Protocol):

@@ -28,7 +28,7 @@ LEARNING_RATE = 1e-3
 class Gan:
     """A least-squares GAN that knows good points from bad ones.
 
-    Florensa, Held, Geng and Abbeel, ICML 2018, equation (3), with a = -1 and b = 1: the
+    As in Florensa, Held, Geng and Abbeel, ICML 2018, with a = -1 and b = 1: the
     discriminator is drawn to 1 at good points and to -1 at bad and generated ones, the
     generator makes points at which it is ``generator_target`` (c, 0 as published).
 

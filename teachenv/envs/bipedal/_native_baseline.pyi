@@ -16,12 +16,10 @@ def terrain(
 class Engine:
     """A batch of walkers; arrays are C-contiguous, of exact dtype and shape."""
 
-    num_parts: int
     num_joints: int
     num_actions: int
     observation_size: int
     task_dim: int
-    lanes: int
     isa: str
 
     def __init__(

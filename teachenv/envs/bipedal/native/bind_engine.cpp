@@ -254,13 +254,11 @@ void bind_engine(nb::module_& m) {
       .def("get_state", &BoundEngine::get_state, "lane"_a)
       .def("set_state", &BoundEngine::set_state, "lane"_a, "state"_a)
       .def("memory_bytes", &BoundEngine::memory_bytes)
-      .def_prop_ro("num_parts", [](const BoundEngine& e) { return e.engine().n_parts; })
       .def_prop_ro("num_joints", [](const BoundEngine& e) { return e.engine().n_joints; })
       .def_prop_ro("num_actions", [](const BoundEngine& e) { return e.engine().n_actions; })
       .def_prop_ro("observation_size",
                    [](const BoundEngine& e) { return e.engine().observation_size; })
       .def_prop_ro("task_dim",
                    [](const BoundEngine& e) { return teachenv::task_dim(e.engine().track); })
-      .def_prop_ro("lanes", [](const BoundEngine&) { return teachenv::kLanes; })
       .def_prop_ro("isa", [](const BoundEngine&) { return TEACHENV_NAME(TEACHENV_ISA); });
 }

@@ -1,11 +1,16 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
+#include "engine.hpp"
 #include "impact.hpp"
+#include "lidar.hpp"
 #include "manifold.hpp"
 #include "shape.hpp"
 
@@ -71,6 +76,21 @@ nb::tuple impact(const Shape& terrain, const Shape& part, const Motion& motion) 
   return nb::make_tuple(result.touching, result.t);
 }
 
+std::array<float, kRays> scan(const Points& ground, const std::vector<Points>& polygons,
+                              Pair from) {
+  const auto read = [](const Points& points) {
+    std::vector<Point> list;
+    for (size_t i = 0; i < points.shape(0); ++i) list.push_back({points(i, 0), points(i, 1)});
+    return list;
+  };
+  Terrain terrain{read(ground), {}};
+  for (const Points& polygon : polygons) terrain.polygons.push_back(read(polygon));
+  check_terrain(terrain);
+  std::array<float, kRays> fractions{};
+  Lidar().scan(World(std::move(terrain)), vec(from), fractions.data());
+  return fractions;
+}
+
 Table sines_and_cosines(const Floats& angles) {
   const size_t count = angles.shape(0);
   auto* values = new float[2 * count];
@@ -94,10 +114,7 @@ void bind_geometry(nb::module_& m) {
       .def_prop_ro("normals", [](const Shape& s) { return as_list(s.n, s.count); })
       .def_prop_ro("centroid", [](const Shape& s) { return pair(s.centroid); })
       .def("mass", &mass, "density"_a)
-      .def("bounds", &bounds, "placement"_a)
-      .def(
-          "cast", [](const Shape& s, Pair from, Pair to) { return cast(s, vec(from), vec(to)); },
-          "start"_a, "end"_a);
+      .def("bounds", &bounds, "placement"_a);
   m.def("_collide", &manifold, "terrain"_a, "part"_a, "placement"_a);
   m.def("_time_of_impact", &impact, "terrain"_a, "part"_a, "motion"_a);
   m.def(
@@ -112,5 +129,6 @@ void bind_geometry(nb::module_& m) {
                             radius);
       },
       "terrain"_a, "part"_a, "motion"_a);
+  m.def("_scan", &scan, "ground"_a, "polygons"_a, "start"_a);
   m.def("_sines_and_cosines", &sines_and_cosines, "angles"_a);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// Convex polygons and edges: how they are made, their mass, bounds and ray casts, as Box2D 2.3.0
+/// Convex polygons and edges: how they are made, their mass and bounds, as Box2D 2.3.0
 /// (Erin Catto, box2d.org) defines them.
 
 #include "settings.hpp"
@@ -120,42 +120,6 @@ inline Box compute_box(const Shape& shape, const Pose& pose) {
   }
   const Vec2 skin{kSkin, kSkin};
   return {lo - skin, hi + skin};
-}
-
-inline float cast_at_edge(const Shape& edge, Vec2 from, Vec2 along) {
-  const float towards = dot(edge.n[0], along);
-  if (towards == 0.0f) return 1.0f;
-  const float t = dot(edge.n[0], edge.v[0] - from) / towards;
-  if (t < 0.0f || t > 1.0f) return 1.0f;
-  const Vec2 side = edge.v[1] - edge.v[0];
-  const float place = dot(from + t * along - edge.v[0], side) / dot(side, side);
-  return place < 0.0f || place > 1.0f ? 1.0f : t;
-}
-
-inline float cast_at_polygon(const Shape& polygon, Vec2 from, Vec2 along) {
-  float enter = 0.0f, leave = 1.0f;
-  bool entered = false;
-  for (int i = 0; i < polygon.count; ++i) {
-    const float gap = dot(polygon.n[i], polygon.v[i] - from);
-    const float towards = dot(polygon.n[i], along);
-    if (towards == 0.0f) {
-      if (gap < 0.0f) return 1.0f;
-    } else if (towards < 0.0f && gap < enter * towards) {
-      enter = gap / towards;
-      entered = true;
-    } else if (towards > 0.0f && gap < leave * towards) {
-      leave = gap / towards;
-    }
-    if (leave < enter) return 1.0f;
-  }
-  return entered ? enter : 1.0f;
-}
-
-/// Fraction of the way between two points at which the segment first hits the shape's outline;
-/// 1 for no hit, and for a start inside a polygon.
-inline float cast(const Shape& shape, Vec2 from, Vec2 to) {
-  return shape.count == 2 ? cast_at_edge(shape, from, to - from)
-                          : cast_at_polygon(shape, from, to - from);
 }
 
 }  // namespace teachenv

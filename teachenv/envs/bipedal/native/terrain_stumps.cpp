@@ -8,7 +8,7 @@
 namespace teachenv {
 namespace {
 
-constexpr double kNoise = 0.1;  ///< of heights, and of the widths of sequences
+constexpr double kNoise = 0.1;   ///< of heights, and of the widths of sequences
 constexpr double kLeast = 0.05;  ///< height and width
 constexpr double kSequenceSpacing = 8.0;
 constexpr double kTrackEnd = kLength * kStep;

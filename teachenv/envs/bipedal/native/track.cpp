@@ -26,21 +26,21 @@ struct Kind {
 };
 
 constexpr Parameter kStock[] = {{"course"}};
-constexpr Parameter kStumpTracks[] = {
-    {"stump_height"},         {"stump_spacing"},       {"stump_width", 1.0},
-    {"stump_rotation", 0.0},  {"width_noise", 0.0},    {"rotation_noise", 0.0},
-    {"legacy_ground_end", 0.0}};
+constexpr Parameter kStumpTracks[] = {{"stump_height"},          {"stump_spacing"},
+                                      {"stump_width", 1.0},      {"stump_rotation", 0.0},
+                                      {"width_noise", 0.0},      {"rotation_noise", 0.0},
+                                      {"legacy_ground_end", 0.0}};
 constexpr Parameter kStumpSequences[] = {
-    {"stump1_height"}, {"stump1_width"}, {"stump2_height"}, {"stump2_width"},
-    {"stump3_height"}, {"stump3_width"}, {"stump4_height"}, {"stump4_width"},
+    {"stump1_height"}, {"stump1_width"}, {"stump2_height"},         {"stump2_width"},
+    {"stump3_height"}, {"stump3_width"}, {"stump4_height"},         {"stump4_width"},
     {"stump5_height"}, {"stump5_width"}, {"legacy_ground_end", 0.0}};
 constexpr Parameter kHexagonTracks[] = {
     {"vertex1_dx"}, {"vertex1_dy"}, {"vertex2_dx"}, {"vertex2_dy"}, {"vertex3_dx"}, {"vertex3_dy"},
     {"vertex4_dx"}, {"vertex4_dy"}, {"vertex5_dx"}, {"vertex5_dy"}, {"vertex6_dx"}, {"vertex6_dy"}};
 constexpr Parameter kObstacleCourse[] = {
-    {"roughness"},           {"pit_gap_a"},           {"pit_gap_b"},
-    {"stump_height_a"},      {"stump_height_b"},      {"stair_height_a", 0.0},
-    {"stair_height_b", 0.0}, {"stair_steps", 1.0},    {"stair_steps_exclusive", 0.0}};
+    {"roughness"},           {"pit_gap_a"},        {"pit_gap_b"},
+    {"stump_height_a"},      {"stump_height_b"},   {"stair_height_a", 0.0},
+    {"stair_height_b", 0.0}, {"stair_steps", 1.0}, {"stair_steps_exclusive", 0.0}};
 
 constexpr Kind kKinds[] = {{"stock", kStock, stock},
                            {"stump_tracks", kStumpTracks, stump_tracks},

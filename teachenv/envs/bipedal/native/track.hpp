@@ -33,7 +33,7 @@ class Track {
  private:
   int kind_ = 0;
   int dim_ = 1;
-  std::array<int, kMost> places_{};        ///< which parameter each number of the task is
+  std::array<int, kMost> places_{};         ///< which parameter each number of the task is
   std::array<double, kMost> parameters_{};  ///< values of those that are no task
 };
 

@@ -17,11 +17,9 @@ constexpr Vec2 operator-(Vec2 a, Vec2 b) { return {a.x - b.x, a.y - b.y}; }
 constexpr Vec2 operator-(Vec2 a) { return {-a.x, -a.y}; }
 constexpr Vec2 operator*(float k, Vec2 a) { return {k * a.x, k * a.y}; }
 constexpr Vec2& operator+=(Vec2& a, Vec2 b) { return a = a + b; }
-constexpr Vec2& operator-=(Vec2& a, Vec2 b) { return a = a - b; }
 
 constexpr float dot(Vec2 a, Vec2 b) { return a.x * b.x + a.y * b.y; }
 constexpr float cross(Vec2 a, Vec2 b) { return a.x * b.y - a.y * b.x; }
-constexpr Vec2 cross(float k, Vec2 a) { return {-k * a.y, k * a.x}; }
 constexpr Vec2 turned_left(Vec2 a) { return {-a.y, a.x}; }
 constexpr Vec2 turned_right(Vec2 a) { return {a.y, -a.x}; }
 constexpr Vec2 min(Vec2 a, Vec2 b) { return {a.x < b.x ? a.x : b.x, a.y < b.y ? a.y : b.y}; }
