@@ -21,9 +21,10 @@ from small_teachers import LEARNS_FROM, N_TRIALS, REFUSES, build
 
 import teachers
 from teachenv.protocols import Outcome
-from teachers import check_calls, check_histories, check_processes, probe
+from teachers import check_calls, check_histories, check_processes, check_sameness, probe
 from teachers.base import TeacherWarning
 from teachers.check import check_teacher
+from teachers.check_case import Case
 from teachers.uniform import Uniform
 
 SPACES = probe.SAMPLE_SPACES
@@ -98,15 +99,13 @@ def test_published_settings_keep_the_contract(id, preset):
 @pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
 def test_long_histories_keep_the_contract(id):
-    """A thousand trials per degenerate history and per seed."""
-    n = 3000 if n_trials(id) >= USUAL else 400
-    found = check_teacher(
-        partial(build, id),
-        SPACES[home(id)],
-        learns_from=LEARNS_FROM.get(id, "tasks"),
-        n_trials=n,
-    )
+    """A thousand trials per degenerate history, two thousand per seed; fewer for costly ones."""
+    space, learns_from = SPACES[home(id)], LEARNS_FROM.get(id, "tasks")
+    n = 1000 if n_trials(id) >= USUAL else 300
+    found = check_teacher(partial(build, id), space, learns_from=learns_from, n_trials=n)
     assert not found, "\n".join(map(str, found))
+    case = Case(partial(build, id), space, {}, learns_from, 6 * n)
+    assert list(check_sameness.seeds(case)) == []
 
 
 def test_same_trials_in_other_processes_and_with_other_thread_counts():
