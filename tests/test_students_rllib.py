@@ -558,7 +558,7 @@ def test_a_student_learns_the_same_from_a_vector_as_from_single_environments(
     found = []
     for make_env in (one_by_one, STUMPS):
         teacher, broker = stump_bench()
-        student = RllibPpo(make_env, broker, seed=2, **SMALL)
+        student = RllibPpo(make_env, broker, seed=2, learning_rate=3e-4, gamma=0.99, **SMALL)
         made.append(student)
         for k in range(2):
             student.learn(300, seed=k)
