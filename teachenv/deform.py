@@ -47,7 +47,12 @@ class Deformation(ABC):
         outer: The space shown instead.
         harder: Parameters along which the tasks shown get harder, as in
             :class:`teachenv.env.TaskEnv`.
+
+    Attributes:
+        inert: Parameters without any effect.
     """
+
+    inert: frozenset[str] = frozenset()
 
     def __init__(self, inner: TaskSpace, outer: Iterable[Dim], harder: Mapping[str, int]) -> None:
         self.inner = inner
@@ -156,6 +161,7 @@ class Irrelevant(Deformation):
         first = sum(name.startswith("irrelevant") for name in inner.names)
         names = [f"irrelevant{first + i}" for i in range(at_least(1, "n_irrelevant", n_irrelevant))]
         super().__init__(inner, [*inner, *map(Dim, names)], harder)
+        self.inert = frozenset(names)
 
     def place(self, task: NDArray[Any]) -> Place:
         """Return the task without what is irrelevant."""

@@ -12,7 +12,7 @@ import gymnasium as gym
 from numpy.typing import NDArray
 
 from teachenv.deform import STRESSES, Deformation, Ending, deform
-from teachenv.env import task_contract
+from teachenv.env import Level, task_contract
 from teachenv.envs.toy.learner import Learner
 from teachenv.errors import at_least
 from teachenv.protocols import State
@@ -57,6 +57,8 @@ class Stressed(gym.Wrapper[Any, Any, Any, Any]):
         self._deformation = deform(stress, space, how.pop("harder", declared), **how)
         self.task_space = self._deformation.task_space
         self.harder = self._deformation.harder
+        inert = env.get_wrapper_attr("inert") if env.has_wrapper_attr("inert") else frozenset()
+        self.inert: frozenset[str] = inert | self._deformation.inert
         self.task: Task = self.task_space.default
         self._ending: Ending = "real"
         self._return = 0.0
@@ -82,6 +84,18 @@ class Stressed(gym.Wrapper[Any, Any, Any, Any]):
                 reward = self.return_range[self._ending == "trivial"]
         self._return += float(reward)
         return observation, reward, terminated, truncated, self._annotate(info)
+
+    def played(self, level: Level) -> Level:
+        """Return the level of the environment that is played for one of the task space."""
+        return Level(self._deformation.place(level.task).task, level.level_seed)
+
+    def fingerprint(self, level: Level) -> bytes | None:
+        """Return bytes that differ where levels do; see :class:`teachenv.env.TaskEnv`."""
+        if not self.env.has_wrapper_attr("fingerprint"):
+            return None
+        found = self.env.get_wrapper_attr("fingerprint")(self.played(level))
+        ending = self._deformation.place(level.task).ending
+        return None if found is None else found + ending.encode()
 
     def _annotate(self, info: dict[str, Any]) -> dict[str, Any]:
         return {**info, "task": self.task, "is_success": self._return > self.mastery}
@@ -151,14 +165,16 @@ class StressedLearner(Learner):
     def restart(self, seed: int | None = None) -> None:
         """Become a new student."""
         self._learner.restart(seed)
+        self._made_up = None
 
     def state_dict(self) -> State:
-        """Return the student's state."""
-        return self._learner.state_dict()
+        """Return the student's state, and how its last task ended if that was made up."""
+        return {"learner": self._learner.state_dict(), "made_up": self._made_up}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from :meth:`state_dict`."""
-        self._learner.load_state_dict(state)
+        self._learner.load_state_dict(state["learner"])
+        self._made_up = state["made_up"]
 
 
 class NewStudents(Learner):

@@ -89,3 +89,21 @@ def test_options_of_reset_win():
 def test_unknown_levels_are_refused():
     with pytest.raises(UserError, match="did you mean 'insane'"):
         make_level("insan")
+
+
+def test_a_level_seed_given_at_reset_fixes_a_level_that_draws_its_task():
+    tasks = [
+        make_level("xchal", own).reset(seed=seed, options={"level_seed": 7})[1]["task"].tolist()
+        for own, seed in ((None, 0), (None, 1), (5, 2), (7, None))
+    ]
+    assert tasks[0] == tasks[1] == tasks[2] == tasks[3]
+    fixed = make_level("xchal", 7).reset()[1]
+    assert fixed["task"].tolist() == tasks[0]
+    assert fixed["level_seed"] == 7
+
+
+def test_a_task_given_by_name_changes_the_levels_own():
+    env = make_level("med-roughness", level_seed=1)
+    _, info = env.reset(options={"task": {"pit_gap_b": 3.0}})
+    named = dict(zip(env.get_wrapper_attr("task_space").names, info["task"], strict=True))
+    assert (named["roughness"], named["pit_gap_b"], named["stump_height_b"]) == (5.0, 3.0, 0.0)

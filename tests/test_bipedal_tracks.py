@@ -244,3 +244,11 @@ def test_edits_do_not_refuse_a_task_of_any_track():
             assert space.contains(space.edit(space.sample(rng), rng, 5))
     with pytest.raises(TaskError):
         space.edit([99.0] * space.dim, rng)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"rotation": (-1.5, 0)}, {"rotation": (0, 20)}, {"spacing": (-3, 0)}, {"width": -1}]
+)
+def test_bounds_beyond_which_nothing_changes_are_refused(bounds):
+    with pytest.raises(TaskError, match="expected numbers in"):
+        make("teachenv/StumpTracks-v0", **bounds)

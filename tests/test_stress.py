@@ -8,7 +8,7 @@ from worlds import POLE
 from teachenv import Dim, TaskError, TaskSpace
 from teachenv.check import check_task_env
 from teachenv.deform import STRESSES, Irrelevant, Padded, Rugged, deform
-from teachenv.env import MakeEnv
+from teachenv.env import Level, MakeEnv
 from teachenv.envs.toy.skill_grid import SkillGrid
 from teachenv.envs.toy.stepping_stones import SteppingStones
 from teachenv.errors import UserError
@@ -155,11 +155,11 @@ def test_our_checker_finds_nothing(stress, how):
     assert check_task_env(recipe, episodes=5) == []
 
 
-def test_the_checker_sees_that_irrelevant_parameters_do_nothing():
+def test_irrelevant_parameters_are_declared_and_do_nothing():
     recipe = MakeEnv("teachenv/Stressed-v0", {"env": POLE, "stress": "irrelevant"})
-    (finding,) = check_task_env(recipe, episodes=4)
-    assert finding.code == "no-effect"
-    assert "'irrelevant0', 'irrelevant1'" in finding.message
+    env = recipe()
+    assert env.get_wrapper_attr("inert") == {"irrelevant0", "irrelevant1"}
+    assert check_task_env(recipe, episodes=4) == []
 
 
 def pushed(env, task):
@@ -252,3 +252,31 @@ def test_a_new_student_comes_without_notice():
     assert scores == [i / 100 for i in range(1, 101)] * 2 + [i / 100 for i in range(1, 51)]
     with pytest.raises(ValueError, match="every: expected a whole number of at least 1"):
         NewStudents(SkillGrid(), 0)
+
+
+def test_a_stressed_track_passes_the_check():
+    recipe = MakeEnv(
+        "teachenv/Stressed-v0",
+        {"env": "teachenv/StumpTracks-v0", "stress": "irrelevant", "backend": "reference"},
+    )
+    assert check_task_env(recipe, episodes=3) == []
+
+
+def test_levels_of_a_stressed_track_are_those_that_are_played():
+    env = Stressed(gym.make("teachenv/StumpTracks-v0", backend="reference"), "rugged")
+    task = env.task_space.grid(3)[5]
+    level = env.played(Level(task, 3))
+    env.reset(options={"task": task, "level_seed": 3})
+    assert np.array_equal(env.unwrapped.task, level.task)
+    assert env.fingerprint(Level(task, 3)) == env.unwrapped.fingerprint(level)[:] + b"real"
+
+
+def test_what_a_student_said_of_a_made_up_task_is_kept_and_ends_with_the_student():
+    one, other = (StressedLearner(SkillGrid(1, 4), "mostly-trivial") for _ in range(2))
+    rng = np.random.default_rng(0)
+    while one.signals()["value_start"] != 1.0:
+        one.play(one.task_space.sample(rng))
+    other.load_state_dict(one.state_dict())
+    assert other.signals() == one.signals()
+    one.restart(0)
+    assert one.signals()["value_start"] < 1.0

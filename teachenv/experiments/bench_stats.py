@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from teachenv.experiments.bench_play import BEST
 from teachenv.experiments.bench_reference import Kept
-from teachenv.seeding import derive
 
 BASELINE = "uniform"
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Row:
         us: Mean CPU time of ask and tell, in microseconds.
         kept: Whether these are results from earlier, and the times perhaps another machine's.
         mean: Mean share over its worlds, in [0, 1].
-        interval: 95 % interval of the mean: bootstrap over seeds, world by world.
+        interval: 95 % interval of the mean over seeds; the worlds are what they are.
         beats: Probability of beating the baseline: mean over worlds and seeds of a higher share
             with the same seed, ties count half; ``None`` for the baseline itself.
         beats_interval: Its 95 % interval.
@@ -69,7 +67,7 @@ def make_rows(
         if teacher not in (BASELINE, BEST) and BASELINE in shares:
             base = np.array([shares[BASELINE][world] for world in ordered])
             wins = (table > base) + 0.5 * (table == base)
-            beats, beats_interval = float(wins.mean()), bootstrap_interval(wins)
+            beats, beats_interval = float(wins.mean()), mean_interval(wins)
         rows.append(
             Row(
                 teacher,
@@ -77,40 +75,42 @@ def make_rows(
                 math.fsum(results[pair].us for pair in ours) / len(ours),
                 any(pair in kept for pair in ours),
                 float(table.mean()),
-                bootstrap_interval(table),
+                mean_interval(table),
                 beats,
                 beats_interval,
             )
         )
-    return sorted(rows, key=lambda row: (row.teacher != BEST, -row.mean, row.teacher))
+    # Means over fewer worlds cannot be compared, so they come last.
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.teacher != BEST,
+            len(row.shares) < len(worlds),
+            -row.mean,
+            row.teacher,
+        ),
+    )
 
 
-def seed_interval(shares: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of a mean over seeds, by Student's t, cut to [0, 1].
+def mean_interval(table: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean over worlds and seeds, cut to [0, 1].
+
+    Student's t with the degrees of freedom of Welch and Satterthwaite: the worlds are what they
+    are, and each has its own spread. With a handful of seeds a bootstrap is too narrow.
 
     Args:
-        shares: Shape ``(n_seeds,)``; with a single seed the interval is all of [0, 1].
+        table: Shape ``(n_worlds, n_seeds)``; with a single seed the interval is all of [0, 1].
+            Where all seeds of each world agree, its width is 0.
     """
     from scipy.stats import t
 
-    n = len(shares)
-    if n == 1:
-        return 0.0, 1.0
-    half = float(t.ppf(0.975, n - 1)) * float(shares.std(ddof=1)) / math.sqrt(n)
-    return max(0.0, float(shares.mean()) - half), min(1.0, float(shares.mean()) + half)
-
-
-def bootstrap_interval(table: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean over worlds and seeds.
-
-    Seeds are drawn anew with replacement within each world (stratified percentile bootstrap, as
-    in Agarwal et al., NeurIPS 2021); the worlds are what they are.
-
-    Args:
-        table: Shape ``(n_worlds, n_seeds)``.
-    """
     n_worlds, n_seeds = table.shape
-    draws = derive(0, "bootstrap").integers(n_seeds, size=(RESAMPLES, n_worlds, n_seeds))
-    means = table[np.arange(n_worlds)[:, None], draws].mean(axis=(1, 2))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    if n_seeds == 1:
+        return 0.0, 1.0
+    spread = table.var(axis=1, ddof=1) / n_seeds
+    total, mean = float(spread.sum()), float(table.mean())
+    if total == 0.0:
+        return mean, mean
+    freedom = total**2 / float((spread**2).sum() / (n_seeds - 1))
+    half = float(t.ppf(0.975, freedom)) * math.sqrt(total) / n_worlds
+    return max(0.0, mean - half), min(1.0, mean + half)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from teachenv.experiments.bench_play import BEST
-from teachenv.experiments.bench_stats import BASELINE, Row, seed_interval
+from teachenv.experiments.bench_stats import BASELINE, Row, mean_interval
 from teachenv.experiments.bench_teachers import Verdict, Watcher
 
 
@@ -71,7 +71,7 @@ def markdown(verdict: Verdict) -> str:
         for world in verdict.worlds:
             cell = _mean(row, world)
             if world in row.shares and row.teacher != BEST:
-                low, high = seed_interval(row.shares[world])
+                low, high = mean_interval(row.shares[world][None])
                 cell += f" [{100 * low:.0f}, {100 * high:.0f}]"
             cells.append(cell)
         lines.append(_line([*_summary(row, len(verdict.worlds)), *cells]))

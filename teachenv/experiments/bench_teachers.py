@@ -34,6 +34,8 @@ from teachenv.experiments.bench_stats import BASELINE, Row, make_rows
 from teachenv.experiments.bench_worlds import PAPER, WORLDS
 
 N_SEEDS = 5
+SLOW = frozenset({"goal-gan", "setter-solver"})
+"""Networks that take milliseconds a task, so about a quarter of an hour each: played if named."""
 
 Watcher = Callable[[int, int], None]
 """Called with the number of games done and the number there are."""
@@ -86,7 +88,7 @@ def bench(
 
     Args:
         ids: Teachers to play; the others are shown where their kept results still hold. ``None``
-            plays all teachers without such results.
+            plays all teachers without such results, except for ``SLOW``.
         worlds: Names of worlds; ``None``: all of ``WORLDS``.
         n_seeds: Seeds per teacher and world, from 0 on.
         reference: File of kept results; ``None`` plays everything.
@@ -103,10 +105,12 @@ def bench(
     chosen = {one_of("world", name, known): known[name] for name in worlds or WORLDS}
     asked = None if ids is None else [one_of("teacher", id, teachers.TEACHERS) for id in ids]
     at_least(1, "seeds", n_seeds)
-    kept = {} if reference is None else _still_true(load(reference), chosen, n_seeds)
+    earlier = {} if reference is None else load(reference)
+    kept = _still_true(earlier, chosen, n_seeds)
     if asked is not None:
         kept = {pair: row for pair, row in kept.items() if pair[0] not in asked}
-    wanted = dict.fromkeys([BEST, BASELINE, *(teachers.TEACHERS if asked is None else asked)])
+    usual = [id for id in teachers.TEACHERS if id not in SLOW]
+    wanted = dict.fromkeys([BEST, BASELINE, *(usual if asked is None else asked)])
     pairs = [(teacher, world) for teacher in wanted for world in chosen]
     prints = {pair: fingerprint(pair[0], chosen[pair[1]]) for pair in pairs if pair not in kept}
     jobs = [Job(*pair, seed) for pair in prints for seed in range(n_seeds)]
@@ -117,7 +121,7 @@ def bench(
         results, left_out, failed = _collect(played, prints, n_seeds)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            save(out / "results.json", {**kept, **results}, _about(n_seeds))
+            save(out / "results.json", {**earlier, **results}, _about(n_seeds))
     shown = {teacher for teacher, _ in {**kept, **results}}
     left_out += [
         (id, "", _why_absent(id, chosen)) for id in teachers.TEACHERS if id not in {*wanted, *shown}
@@ -159,7 +163,7 @@ def _play_all(
     watcher: Watcher | None,
 ) -> None:
     """Play games; ``played`` fills as they end."""
-    n_workers = at_least(1, "workers", n_workers or os.cpu_count() or 1)
+    n_workers = at_least(1, "workers", (os.cpu_count() or 1) if n_workers is None else n_workers)
     tell = watcher or (lambda done, total: None)
     if n_workers == 1 or len(jobs) <= 1:
         for job in jobs:

@@ -74,6 +74,8 @@ def draw_gallery(
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for env_id in env_ids or filter(_has_pictures, ENVS):
+        if not _has_pictures(env_id, env_args):
+            raise UserError(f"gallery: {env_id} draws no picture")
         env = MakeEnv(env_id, {**env_args, "render_mode": "rgb_array"})()
         try:
             figure = gallery_figure(env, n=n, level_seed=level_seed, view=view)
@@ -87,8 +89,8 @@ def draw_gallery(
     return paths
 
 
-def _has_pictures(env_id: str) -> bool:
-    env = MakeEnv(env_id)()
+def _has_pictures(env_id: str, env_args: Mapping[str, Any] = MappingProxyType({})) -> bool:
+    env = MakeEnv(env_id, env_args)()
     env.close()
     return "rgb_array" in env.metadata["render_modes"]
 
@@ -164,6 +166,8 @@ def gallery_figure(
             sky = _sky(view, space, cell)
             if profile:
                 level = Level(cell.task, level_seed)
+                if env.has_wrapper_attr("played"):  # by a deformed task space
+                    level = env.get_wrapper_attr("played")(level)
                 inks = (_GROUND, _OBSTACLE) if view is None else _GREYS
                 _draw_terrain(ax, unwrapped.track.start(level).terrain, sky, *inks)
             else:

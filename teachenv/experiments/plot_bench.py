@@ -23,25 +23,26 @@ def plot_bench(verdict: Verdict, path: Path) -> None:
         figure = new_figure(
             height,
             "Teachers on students whose best curriculum is known",
-            "Left: mean share mastered over all worlds, with its 95 % interval, and the "
-            f"probability of beating {BASELINE}. Right: share mastered in each world, in per cent "
-            f"({verdict.n_seeds} seeds).",
+            "Left: mean share mastered over all worlds (hollow, at the bottom: over those it "
+            f"fits), with its 95 % interval, and how often it beats {BASELINE}. Right: share "
+            f"mastered in each world, in per cent ({verdict.n_seeds} seeds).",
             width=12.0,
         )
         left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.55], sharey=True)
-        _means(left, rows)
+        _means(left, rows, len(verdict.worlds))
         _worlds(right, rows, list(verdict.worlds))
         figure.savefig(path, dpi=DPI)
 
 
-def _means(ax: Axes, rows: list[Row]) -> None:
+def _means(ax: Axes, rows: list[Row], n_worlds: int) -> None:
     for y, row in enumerate(rows):
         if row.teacher == BEST:
             ax.plot(100 * row.mean, y, marker="*", color=FAINT, ms=8)
             continue
         colour = ACCENT if row.teacher == BASELINE else INK
         ax.plot([100 * end for end in row.interval], [y, y], color=colour, lw=2.2)
-        ax.plot(100 * row.mean, y, marker="o", color=colour, ms=4.5)
+        partial = len(row.shares) < n_worlds
+        ax.plot(100 * row.mean, y, "o", color=colour, ms=4.5, mfc="white" if partial else colour)
         if row.beats is not None:
             ax.text(1.01, y, f"{row.beats:.2f}", va="center", transform=ax.get_yaxis_transform())
     base = next((row for row in rows if row.teacher == BASELINE), None)

@@ -179,7 +179,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
     "teachenv/HexagonTracks-v0": ("hexagon-50-v1",),
     "teachenv/StumpSequences-v0": ("sequence-50-v1",),
     "teachenv/ObstacleCourse-v0": ("course-medium-v1", "uniform-100-v1"),
-    "teachenv/Walker-v0": ("grid-v1",),
+    "teachenv/Walker-v0": ("stock-easy-v1", "stock-hardcore-v1"),
 }
 """Environment id -> test sets of a run that names none."""
 

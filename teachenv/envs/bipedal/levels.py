@@ -19,6 +19,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from teachenv.env import read_level_seed
 from teachenv.envs.bipedal.draws import Draws
 from teachenv.errors import one_of
 
@@ -140,6 +141,9 @@ LEVELS: Mapping[str, NamedLevel] = MappingProxyType(
 class PlayLevel(gym.Wrapper[Any, Any, Any, Any]):
     """Plays a named level in every episode; explicit options of ``reset`` win.
 
+    A task given by name changes the level's own; a level seed given fixes the task of levels that
+    draw theirs.
+
     Args:
         env: Environment of the level's ``env_id``.
         level: The level.
@@ -161,11 +165,16 @@ class PlayLevel(gym.Wrapper[Any, Any, Any, Any]):
         """Start an episode on the level."""
         if seed is not None:
             self._rng = np.random.default_rng(seed)
+        given = dict(options or {})
         level_seed = self._level_seed
+        if given.get("level_seed") is not None:
+            level_seed = read_level_seed(given["level_seed"])
         if level_seed is None:
             level_seed = int(self._rng.integers(2**32))
-        options = {**self.level.reset_options(level_seed), **(options or {})}
-        return super().reset(seed=seed, options=options)
+        fixed = self.level.reset_options(level_seed)
+        if isinstance(given.get("task"), Mapping):
+            given["task"] = {**fixed["task"], **given["task"]}
+        return super().reset(seed=seed, options={**fixed, **given, "level_seed": level_seed})
 
 
 def make_level(name: str, level_seed: int | None = None, **settings: Any) -> gym.Env[Any, Any]:

@@ -137,13 +137,15 @@ def stump_track(
     """Return stump tracks; see :class:`teachenv.envs.bipedal.environments.StumpTracks`."""
     fixed: dict[str, float] = {}
     dims = []
-    for name, given, easiest, unit, meaning in (
-        ("stump_height", height, 0.0, "terrain steps", "mean height of the stumps"),
-        ("stump_spacing", spacing, np.inf, "m", "free ground between two stumps"),
-        ("stump_width", width, 1.0, "terrain steps", "mean width of the stumps"),
-        ("stump_rotation", rotation, 0.0, "rad", "mean rotation of the stumps"),
+    for name, given, limits, easiest, unit, meaning in (
+        ("stump_height", height, None, 0.0, "terrain steps", "mean height of the stumps"),
+        ("stump_spacing", spacing, (0.0, np.inf), np.inf, "m", "free ground between two stumps"),
+        ("stump_width", width, (0.0, np.inf), 1.0, "terrain steps", "mean width of the stumps"),
+        ("stump_rotation", rotation, (0.0, 2 * np.pi), 0.0, "rad", "mean rotation of the stumps"),
     ):
         bounds = _read_size(name, given)
+        if limits is not None and not (limits[0] <= min(bounds) and max(bounds) <= limits[1]):
+            raise TaskError(f"{name}: expected numbers in {list(limits)}, got {given!r:.80}")
         if len(bounds) == 1:
             fixed[name] = bounds[0]
         else:

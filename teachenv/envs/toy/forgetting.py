@@ -15,7 +15,8 @@ class Forgetting(SkillGrid):
 
     In every episode each cell but the one practised (if it is open) loses ``1 / memory`` points,
     down to 0; a cell whose predecessors have been forgotten is closed again. So one episode in
-    ``memory`` keeps a cell as it is, and at most ``memory`` cells can be kept.
+    ``memory`` keeps a cell as it is, and at most ``memory`` cells can be kept. Episodes played
+    without learning count as episodes without practice.
 
     Best known curriculum: rehearse the mastered cell that is about to be lost, if there is one;
     otherwise practise the next cell. With ``m`` cells mastered that leaves a share ``1 - m /
