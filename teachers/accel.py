@@ -35,7 +35,8 @@ class Accel(RobustPlr):
     children. "all" gives every level of the batch one child.
 
     Deviations: as of :class:`teachers.plr.Plr`; children waiting to be played are at most as
-    many as levels are held, the oldest go.
+    many as levels are held, the oldest go; parents are chosen by scores that are not clipped; new
+    levels come from the easy end of the task space, where the published start is a line of it.
 
     Args:
         space: The tasks to pick from.
@@ -58,7 +59,7 @@ class Accel(RobustPlr):
             paper's "DR generator").
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "accel"

@@ -55,7 +55,13 @@ class AlpGmm(MixtureTeacher):
     id = "alp-gmm"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "teachdeeprl": TEACHDEEPRL,
-        "teachmyagent": {**TEACHDEEPRL, "fit_rate": 150, "max_k": 9, "random_task_ratio": 0.05},
+        "teachmyagent": {
+            **TEACHDEEPRL,
+            "fit_rate": 150,
+            "max_k": 9,
+            "random_task_ratio": 0.05,
+            "raw_returns": True,
+        },
     }
     """Published hyper-parameters: of the paper and its code, which are the defaults, and of the
     benchmark runs of TeachMyAgent (Romac et al., ICML 2021)."""

@@ -139,14 +139,14 @@ class BaseTeacher(ABC):
 
     def ask(self) -> Trial:
         """Issue the next trial; never waits for outcomes."""
-        found = self._sample()
-        pick = found if isinstance(found, Pick) else Pick(*found)
-        task = self._task(pick)
-        number = self._counts["asked"]
         if len(self._outstanding) >= MAX_OUTSTANDING:
             oldest = self._outstanding.pop(next(iter(self._outstanding)))
             self._counts["lost"] += 1
             self._drop(oldest, Outcome.lost())
+        found = self._sample()
+        pick = found if isinstance(found, Pick) else Pick(*found)
+        task = self._task(pick)
+        number = self._counts["asked"]
         self._counts["asked"] += 1
         point = self.space.to_unit(task)
         self._outstanding[number] = replace(pick, point=point, task=task.copy())

@@ -44,6 +44,15 @@ def saving(case: Case) -> Problems:
             f"after loading, {probe.first_difference(*runs)} from the original's; put everything "
             "the future depends on into _state(), the generator is there already",
         )
+    used = case.build(seed=11)
+    probe.drive(used, case.n_trials)
+    used.load_state_dict(saved)
+    if probe.drive(used, half, waiting=list(waiting)) != runs[0]:
+        yield (
+            "state-round-trip",
+            "loaded into a teacher that was in use, the state gives another future; replace "
+            "everything in _load_state()",
+        )
     if probe.fingerprint(state) != before or probe.fingerprint(saved) != before:
         yield "state-shared", "a saved or loaded state changes while teachers go on; copy arrays"
     yield from _incomplete(case.build(), saved)

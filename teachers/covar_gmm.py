@@ -51,7 +51,13 @@ class CovarGmm(MixtureTeacher):
     id = "covar-gmm"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "teachdeeprl": TEACHDEEPRL,
-        "teachmyagent": {**TEACHDEEPRL, "fit_rate": 150, "max_k": 14, "random_task_ratio": 0.1},
+        "teachmyagent": {
+            **TEACHDEEPRL,
+            "fit_rate": 150,
+            "max_k": 14,
+            "random_task_ratio": 0.1,
+            "raw_returns": True,
+        },
     }
     """Published hyper-parameters: of the paper and its code, which are the defaults, and of the
     benchmark runs of TeachMyAgent (Romac et al., ICML 2021)."""

@@ -40,7 +40,7 @@ class Exp3s(BanditTeacher):
         eta: Step size, positive.
         epsilon: Share of uniform pulls, in (0, 1].
         share: Share ``a`` of a weight that goes to the others at each outcome, in [0, 1];
-            ``None``: 1/t at the t-th.
+            ``None``: 1/(t + 1) at the t-th (the paper counts from the first weights).
 
     Raises:
         ValueError: for values out of range, all named at once.

@@ -99,6 +99,7 @@ class GoalGan(BaseTeacher):
             "stretched": True,
             "keep_generator": True,
             "hidden": 256,
+            "n_pretraining": 500,
         },
     }
 

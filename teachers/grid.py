@@ -106,7 +106,7 @@ class Grid(BaseTeacher):
         ring[self._played[i] % len(ring)] = bool(outcome.success)
         self._played[i] += 1
         enough = self._played[i] >= len(ring)
-        self._mastered[i] = enough and np.count_nonzero(ring) >= self._rate * len(ring)
+        self._mastered[i] = enough and np.count_nonzero(ring) / len(ring) >= self._rate
         if self._mastered[i] and not self._grown[i]:
             self._grown[i] = True
             self._open_neighbours(self._cells[i])

@@ -131,7 +131,7 @@ def focus(progress: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a sigmoid of the progress of at least one arm, shape ``(n,)``, not normalised."""
     places = [math.ceil(quantile * (len(progress) - 1)) for quantile in (CENTRE, SATURATED)]
     centre, saturated = np.partition(progress, places)[places]
-    if saturated == centre:
+    if saturated - centre < 1e-300:
         return np.asarray(progress >= centre, dtype=np.float64)
     slope = math.log(LEVEL / (1.0 - LEVEL)) / (saturated - centre)
     return np.asarray(1.0 / (1.0 + np.exp(np.clip(slope * (centre - progress), -50.0, 50.0))))

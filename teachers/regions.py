@@ -143,6 +143,7 @@ class Regions:
         self.n = n
         for name, array in arrays.items():
             getattr(self, name)[:n] = array
+        self._child[n:] = 0  # what this tree held before
 
 
 _ARRAYS = (

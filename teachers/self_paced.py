@@ -48,7 +48,10 @@ class Batch:
     @classmethod
     def of(cls, gaussian: Gaussian, points: Floats, values: Floats) -> Batch:
         """Return the batch of tasks drawn from ``gaussian`` and their values."""
-        centred, white = values - values.mean(), gaussian.whiten(points)
+        # Rounding must not look like a difference: a step has the full length, however small it is.
+        differ = float(np.ptp(values)) > 0.0
+        centred = values - values.mean() if differ else np.zeros_like(values)
+        white = gaussian.whiten(points)
         bend = (white * centred[:, None]).T @ white / len(values)  # the 1 falls out: mean is 0
         return cls(points, centred, centred @ white / len(values), (bend + bend.T) / 2.0)
 

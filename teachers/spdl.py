@@ -37,7 +37,8 @@ class Spdl(SelfPaced):
     same, and equal values move nothing); performance is the mean of the same signal; updates
     are counted in outcomes, not in steps; a step must keep the limit and improve, and one that
     is too long is cut to the limit (``accept_either``: halved until it does one of the two);
-    variances stay above 1e-6; the optional lower bound on the standard deviation is left out.
+    variances stay above 1e-6; outcomes of tasks drawn before the last step count as drawn after it;
+    the optional lower bound on the standard deviation is left out.
 
     Args:
         space: The tasks to pick from.
@@ -54,7 +55,7 @@ class Spdl(SelfPaced):
         accept_either: Parity: accept a step that keeps 1.5 times the limit or improves.
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "spdl"

@@ -33,7 +33,7 @@ class TsclNaive(TsclOnline):
         absolute: See there.
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "tscl-naive"

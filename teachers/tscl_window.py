@@ -36,7 +36,7 @@ class TsclWindow(TsclOnline):
         absolute: See there.
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "tscl-window"

@@ -36,7 +36,7 @@ class Ucb(BanditTeacher):
         exploration: Factor under the root, at least 0; 2 in the paper.
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "ucb"
@@ -118,10 +118,10 @@ class SlidingUcb(Ucb):
         max_arms: Bound of the number of arms.
         gain: Reward, one of :data:`teachers.arms.GAINS`.
         exploration: The paper's ``xi``, at least 0; its experiments take 0.6.
-        window: The paper's ``tau``. Several pulls of every arm should fit.
+        window: The paper's ``tau``; ``None``: ten pulls of every arm, at least 1000.
 
     Raises:
-        ValueError: for values out of range, all named at once.
+        ValueError: for values out of range.
     """
 
     id = "sliding-ucb"
@@ -135,11 +135,13 @@ class SlidingUcb(Ucb):
         max_arms: int = 1000,
         gain: GainKind = "alp",
         exploration: float = 0.6,
-        window: int = 1000,
+        window: int | None = None,
     ) -> None:
         super().__init__(
             space, seed=seed, bins=bins, max_arms=max_arms, gain=gain, exploration=exploration
         )
+        if window is None:
+            window = max(1000, 10 * len(self.arms))
         refuse(self.id, whole_problems(1, window=window))
         self._last_pulls: deque[int] = deque(maxlen=window)
         self._last_rewards: deque[tuple[int, float]] = deque(maxlen=window)

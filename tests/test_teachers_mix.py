@@ -136,3 +136,12 @@ def test_presets_arguments_and_the_environments_facts_reach_the_parts():
 def test_bad_parts_are_named(parts, message):
     with pytest.raises(ValueError, match=f"mix: .*{message}"):
         Mix(SPACE, parts=parts)
+
+
+def test_what_a_part_gives_up_as_lost_the_mix_gives_up_too(monkeypatch):
+    monkeypatch.setattr("teachers.base.MAX_OUTSTANDING", 20)
+    parts = [{"teacher": "uniform", "until": 10}, {**RIAC, "from": 10}]
+    teacher = Mix(SPACE, parts=parts)
+    for _ in range(100):
+        teacher.ask()
+    assert teacher.describe()["n_lost"] == 80

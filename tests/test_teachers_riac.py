@@ -225,3 +225,18 @@ def test_presets_are_the_published_ones():
 def test_bad_hyper_parameters_are_named():
     with pytest.raises(ValueError, match=r"riac: max_region_size: .*; min_side: .*; leaves_only: "):
         Riac(SQUARE, max_region_size=1, min_side=2.0, leaves_only=1)
+
+
+def test_a_teacher_that_was_in_use_goes_on_from_an_earlier_state_as_a_fresh_one_does():
+    """Regions grown after the state was saved must leave nothing behind."""
+    used, fresh = (Riac(SQUARE, seed=seed, max_region_size=20) for seed in (0, 1))
+
+    def tasks(teacher, n):
+        return [trial.task.tolist() for trial in play(teacher, n, lambda i, point: point[0])]
+
+    tasks(used, 15)
+    state = used.state_dict()
+    tasks(used, 600)
+    for teacher in (used, fresh):
+        teacher.load_state_dict(state)
+    assert tasks(used, 300) == tasks(fresh, 300)

@@ -179,3 +179,13 @@ def test_presets_and_bad_hyper_parameters():
     assert (teacher._offset, teacher._alpha_offset, teacher._zeta) == (400, 10, 0.25)
     with pytest.raises(ValueError, match=r"update_every: .*got 1; zeta: .*got -1"):
         Spdl(SQUARE, update_every=1, zeta=-1)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.3, 0.7, 1.0])
+def test_equal_values_move_nothing_whatever_their_rounding(value):
+    points = np.random.default_rng(0).uniform(size=(1000, 2))
+    batch = Batch.of(
+        Gaussian.floored(np.full(2, 0.5), np.eye(2) * 0.01), points, np.full(1000, value)
+    )
+    assert not batch.slope.any()
+    assert not batch.bend.any()
