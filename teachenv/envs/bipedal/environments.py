@@ -46,7 +46,8 @@ class Walker(BipedalEnv, EzPickle):
 
     Args:
         hardcore: Whether the default task is "hardcore".
-        backend: "reference", "native" or "auto".
+        backend: "reference" (equal to Gymnasium bit for bit), "native" or "auto"; vector
+            environments are native where that is built.
         render_mode: ``None``, "rgb_array" or "human".
         body: Name of the embodiment.
     """
