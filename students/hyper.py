@@ -36,9 +36,9 @@ class PpoDefaults:
     learning_rate: float
     gamma: float
 
-    def but(self, **given: float | None) -> PpoDefaults:
-        """Return this with the numbers that are given in place of its own."""
-        return replace(self, **{name: x for name, x in given.items() if x is not None})  # type: ignore[arg-type]
+    def but(self, **given: Any) -> PpoDefaults:
+        """Return this with the numbers that are given, and not ``None``, in place of its own."""
+        return replace(self, **{name: x for name, x in given.items() if x is not None})
 
 
 PLAIN = PpoDefaults(
@@ -62,8 +62,8 @@ def comes_as_vector(make_env: Callable[[], gym.Env[Any, Any]]) -> bool:
     return vector is not None
 
 
-def ppo_defaults(make_env: Callable[[], gym.Env[Any, Any]], **given: float | None) -> PpoDefaults:
-    """Return what suits an environment, with the numbers that are given in place of its own."""
+def ppo_defaults(make_env: Callable[[], gym.Env[Any, Any]], **given: Any) -> PpoDefaults:
+    """Return what suits an environment, with the numbers given, and not ``None``, in its place."""
     return (NATIVE if comes_as_vector(make_env) else PLAIN).but(**given)
 
 

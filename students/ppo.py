@@ -141,6 +141,12 @@ class PpoStudent(Sb3Student):
                 )
             )
 
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps since this object was made: minibatches, each counted once."""
+        rollout: Rollout = self._model.rollout_buffer  # type: ignore[attr-defined]
+        return rollout.n_minibatches
+
     def state_dict(self) -> State:
         """Return everything the future depends on, as JSON values and arrays."""
         return {
@@ -178,6 +184,8 @@ class Rollout(RolloutBuffer):
 
     trained: NDArray[np.bool_]
     """Which steps to learn from, shape ``(n_steps, n_envs)``."""
+    n_minibatches = 0
+    """Minibatches given out so far, over all rollouts."""
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
         """Yield shuffled minibatches, as the base class does."""
@@ -191,6 +199,7 @@ class Rollout(RolloutBuffer):
         size = batch_size or len(order)
         order = self._fill(order, size)
         for start in range(0, len(order), size):
+            self.n_minibatches += 1
             yield self._get_samples(order[start : start + size])
 
     def _fill(self, order: NDArray[np.intp], batch_size: int) -> NDArray[np.intp]:

@@ -222,6 +222,11 @@ class RllibPpo:
         actions = distribution.to_deterministic().sample().numpy()
         return cast(NDArray[Any], unsquash_action(actions, self._action_space))
 
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps since this object was made."""
+        return self._learner.gradient_steps
+
     def state_dict(self) -> State:
         """Return everything the future depends on, as JSON values and arrays."""
         return self._learner.plain_state()

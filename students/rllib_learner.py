@@ -153,6 +153,8 @@ class TrialPpoLearner(PPOTorchLearner):
     """RLlib's PPO learner with :class:`TrialAdvantages`."""
 
     advantages: TrialAdvantages
+    gradient_steps = 0
+    """Gradient steps so far."""
 
     def build(self) -> None:
         """Build the learner and put the advantages into its pipeline."""
@@ -178,6 +180,7 @@ class TrialPpoLearner(PPOTorchLearner):
     def apply_gradients(self, gradients_dict: Any) -> None:
         """Update the parameters, unless the batch holds nothing to learn from."""
         if not self.advantages.nothing_to_learn:
+            self.gradient_steps += 1
             super().apply_gradients(gradients_dict)
 
     def plain_state(self) -> State:

@@ -124,6 +124,11 @@ class SacStudent(Sb3Student):
         self._replay.load_state_dict(state["replay"])
 
     @property
+    def gradient_steps(self) -> int:
+        """Gradient steps so far, each of all networks."""
+        return self._model._n_updates
+
+    @property
     def _replay(self) -> Replay:
         replay: Replay = self._model.replay_buffer  # type: ignore[attr-defined]
         return replay

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import pickle
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from teachenv.check_play import Player
 from teachenv.env import Level, task_contract
 from teachenv.findings import Finding
-from teachenv.rollouts import Env, Episode, Step, actions, collect, global_seed, global_state, play
+from teachenv.rollouts import Env, Episode, actions, collect, global_seed, play
 from teachenv.rollouts import resume as play_on
 from teachenv.seeding import derive, derive_int
 from teachenv.space import Dim, Task, TaskSpace
@@ -24,9 +24,6 @@ scores, and the worst falls may share score 0, but its scale has to be right."""
 
 SHORT = 10
 """Steps of the episodes that are only there to leave traces, or to be interrupted."""
-
-_BLURRED = {"not-deterministic", "global-rng", "state-leak"}
-"""After one of these, a difference between two episodes proves nothing else."""
 
 
 def check_task_env(
@@ -71,16 +68,13 @@ def check_task_env(
     return list(check.findings.values())
 
 
-class _Check:
+class _Check(Player):
     def __init__(self, make_env: Callable[[], Env], seed: int, episodes: int, limit: int) -> None:
-        self.make_env = make_env
-        self.seed = seed
+        super().__init__(make_env, seed, limit)
         self.episodes = range(episodes)
-        self.limit = limit
-        self.findings: dict[str, Finding] = {}
 
     def run(self) -> None:
-        with self._fresh() as env:
+        with self.fresh() as env:
             self._check_contract(env)
             if self.findings:
                 return
@@ -101,98 +95,36 @@ class _Check:
                 check()
             except Exception as error:  # noqa: BLE001  whatever the environment raises
                 what = check.__name__.removeprefix("_check_")
-                self._report("crashed", f"while checking {what}: {error!r}")
-
-    def _report(
-        self, code: str, message: str, severity: Literal["error", "warning"] = "error"
-    ) -> None:
-        self.findings.setdefault(code, Finding(code, severity, message))
-
-    @contextlib.contextmanager
-    def _fresh(self) -> Iterator[Env]:
-        env = self.make_env()
-        try:
-            yield env
-        finally:
-            with contextlib.suppress(Exception):
-                env.close()
+                self.report("crashed", f"while checking {what}: {error!r}")
 
     def _check_contract(self, env: Env) -> None:
         try:
             space, (low, high), mastery = task_contract(env)
             numbers = [float(low), float(high), float(mastery)]
         except (TypeError, ValueError) as error:
-            return self._report("contract", str(error))
+            return self.report("contract", str(error))
         if not isinstance(space, TaskSpace):
-            self._report("contract", f"task_space: expected a TaskSpace, got {space!r:.80}")
+            self.report("contract", f"task_space: expected a TaskSpace, got {space!r:.80}")
         elif not (all(map(math.isfinite, numbers)) and low < high):
-            self._report("contract", f"return_range: expected low < high, got {(low, high)}")
+            self.report("contract", f"return_range: expected low < high, got {(low, high)}")
         elif not low <= mastery < high:
-            self._report("contract", f"mastery: expected in [{low}, {high}), got {mastery}")
-
-    # -- playing -----------------------------------------------------------------------------
-
-    def _steps(self, env: Env, k: int, task: Task | None = None) -> Iterator[Step]:
-        """Play episode ``k``: its task, level seed and actions; every third one rests."""
-        options = {
-            "task": self.tasks[k % len(self.tasks)] if task is None else task,
-            "level_seed": derive_int(self.seed, "check-level", k),
-        }
-        return play(env, seed=k, options=options, actions_seed=self.seed + k, rest=k % 3 == 2)
-
-    def _play(self, env: Env, k: int, limit: int | None = None) -> Episode:
-        task = self.tasks[k % len(self.tasks)]
-        return self._checked(collect(task, self._steps(env, k), limit or self.limit), env)
-
-    def _play_fresh(self, k: int, generator_seed: int) -> Episode:
-        with self._fresh() as env, global_seed(generator_seed):
-            before = global_state()
-            episode = self._play(env, k)
-            if global_state() != before:
-                self._report(
-                    "global-rng",
-                    "Python's or NumPy's global generator was used on task "
-                    f"{episode.task.tolist()}; draw from self.np_random or the level seed",
-                )
-        return episode
-
-    def _checked(self, episode: Episode, env: Env) -> Episode:
-        for i, step in enumerate(episode.steps):
-            at = f"step {i} on task {episode.task.tolist()}"
-            if not step.finite:
-                self._report("not-finite", f"observation or reward is not finite at {at}")
-            elif not env.observation_space.contains(step.observation):
-                message = f"{step.observation!r:.200} is outside the observation space at {at}"
-                self._report("observation-space", message)
-            task, progress = step.info.get("task"), step.info.get("progress")
-            if not isinstance(task, np.ndarray) or task.shape != episode.task.shape:
-                self._report("info-task", f"expected the task, got {task!r:.80} at {at}")
-            elif not np.array_equal(task, episode.task):
-                self._report("task-ignored", f"info['task'] is {task.tolist()} at {at}")
-            if not isinstance(progress, float | np.floating) or not 0 <= progress <= 1:
-                self._report("info-progress", f"expected 0.0 to 1.0, got {progress!r:.80} at {at}")
-        return episode
-
-    def _compare(self, code: str, what: str, one: Episode, two: Episode) -> None:
-        difference = one.difference(two)
-        if difference is not None and not _BLURRED & set(self.findings):
-            self._report(code, f"{what}: {difference}")
+            self.report("contract", f"mastery: expected in [{low}, {high}), got {mastery}")
 
     # -- episodes ----------------------------------------------------------------------------
 
     def _check_episodes(self) -> None:
         played = []
         for k in self.episodes:
-            played.append(self._play_fresh(k, 1))
-            self._compare("not-deterministic", "played twice", played[k], self._play_fresh(k, 1))
+            played.append(self.play_fresh(k, 1))
+            self.compare("not-deterministic", "played twice", played[k], self.play_fresh(k, 1))
             what = "Python's or NumPy's global generator reseeded"
-            self._compare("global-rng", what, played[k], self._play_fresh(k, 2))
+            self.compare("global-rng", what, played[k], self.play_fresh(k, 2))
         for episode in played:
             self._check_end(episode)
         longest = max(episode.length for episode in played)
         late = [e for e in played if e.length == longest and e.steps[-1].terminated]
         if longest > 1 and len({e.task.tobytes() for e in late}) >= 3:
-            self._report(
+            self.report(
                 "time-limit",
                 f"{len(late)} episodes on different tasks terminated at step {longest} and none "
                 "played longer; an episode out of time is truncated, not terminated",
@@ -204,26 +136,26 @@ class _Check:
         slack = RETURN_SLACK * (high - low)
         on = f"on task {episode.task.tolist()}"
         if not low - slack <= value <= high + slack and math.isfinite(value):
-            self._report("return-range", f"return {value} {on} is far outside {(low, high)}")
+            self.report("return-range", f"return {value} {on} is far outside {(low, high)}")
         success = episode.steps[-1].info.get("is_success")
         expected = value > self.mastery
         if not isinstance(success, bool | np.bool_) or bool(success) != expected:
-            self._report(
+            self.report(
                 "info-success",
                 f"expected {expected} (return {value}, mastery {self.mastery}), got "
                 f"{success!r:.80} at the end {on}",
             )
         if not episode.ended and self.time_limit is None:
             message = f"no end after {self.limit} steps {on}, and no time limit is declared"
-            self._report("endless", message, "warning")
+            self.report("endless", message, "warning")
 
     def _check_reuse(self) -> None:
-        with self._fresh() as env:
+        with self.fresh() as env:
             for k in self.episodes:
-                self._play(env, k + 1, limit=SHORT)  # abandoned
-                used = self._play(env, k)
+                self.play(env, k + 1, limit=SHORT)  # abandoned
+                used = self.play(env, k)
                 what = "a fresh environment and one played before"
-                self._compare("state-leak", what, self._play_fresh(k, 1), used)
+                self.compare("state-leak", what, self.play_fresh(k, 1), used)
 
     # -- tasks -------------------------------------------------------------------------------
 
@@ -235,17 +167,17 @@ class _Check:
             (None, task),  # the current task stays
             ({"task": named}, self.space.task(named)),
         ]
-        with self._fresh() as one, self._fresh() as two:
+        with self.fresh() as one, self.fresh() as two:
             for options, expected in cases:
                 pair = [
                     collect(expected, play(env, seed=7, options=options, actions_seed=7), SHORT)
                     for env in (one, two)
                 ]
-                self._checked(pair[0], one)
-                self._compare("not-deterministic", "reset(seed=7) in two environments", *pair)
+                self.checked(pair[0], one)
+                self.compare("not-deterministic", "reset(seed=7) in two environments", *pair)
 
     def _check_effects(self) -> None:
-        with self._fresh() as env:
+        with self.fresh() as env:
             inert = _attribute(env, "inert", frozenset[str]())
         dims = [
             (i, dim)
@@ -254,9 +186,9 @@ class _Check:
         ]
         dead = [dim.name for i, dim in dims if not self._has_effect(i, dim)]
         if dims and len(dead) == len(dims):
-            self._report("task-ignored", f"no parameter changes anything: {dead}")
+            self.report("task-ignored", f"no parameter changes anything: {dead}")
         elif dead:
-            self._report(
+            self.report(
                 "no-effect",
                 f"{dead}: lowest and highest value give the same episodes, on "
                 f"{len(self.tasks)} tasks with random actions",
@@ -264,10 +196,10 @@ class _Check:
 
     def _has_effect(self, i: int, dim: Dim) -> bool:
         for k, task in enumerate(self.tasks):
-            with self._fresh() as one, self._fresh() as two:
+            with self.fresh() as one, self.fresh() as two:
                 ends = task.copy(), task.copy()
                 ends[0][i], ends[1][i] = dim.low, dim.high
-                pair = zip(self._steps(one, k, ends[0]), self._steps(two, k, ends[1]), strict=False)
+                pair = zip(self.steps(one, k, ends[0]), self.steps(two, k, ends[1]), strict=False)
                 if any(low.exact != high.exact for low, high in _first(pair, self.limit)):
                     return True
                 fingerprint = _attribute(one, "fingerprint", None)
@@ -279,27 +211,27 @@ class _Check:
         return False
 
     def _check_refusals(self) -> None:
-        with self._fresh() as env:
+        with self.fresh() as env:
             # Gymnasium's TimeLimit starts counting anew even when the reset is refused.
             n = SHORT if self.time_limit is None else min(SHORT, self.time_limit - 1)
-            k = max(self.episodes, key=lambda k: self._play(env, k, limit=n).length)
-            whole = self._play(env, k, limit=n)
+            k = max(self.episodes, key=lambda k: self.play(env, k, limit=n).length)
+            whole = self.play(env, k, limit=n)
             for bad in _bad_tasks(self.space):
-                begun = self._play(env, k, limit=1)
+                begun = self.play(env, k, limit=1)
                 if not self._refused(env, bad):
                     continue
                 moves = actions(env.action_space, self.seed + k, rest=k % 3 == 2)
                 next(moves)
                 if not begun.ended:
                     begun.steps.extend(_first(play_on(env, moves), n - 1))
-                self._compare("old-task-lost", f"refused {bad!r:.80} in between", whole, begun)
+                self.compare("old-task-lost", f"refused {bad!r:.80} in between", whole, begun)
                 kept = env.reset()[1].get("task")
                 if not (
                     {"info-task", "task-ignored"} & set(self.findings)
                     or np.array_equal(np.asarray(kept), whole.task)
                 ):
                     message = f"expected {whole.task.tolist()} after refusing {bad!r:.80}"
-                    self._report("old-task-lost", f"{message}, got {kept!r:.80}")
+                    self.report("old-task-lost", f"{message}, got {kept!r:.80}")
 
     def _refused(self, env: Env, bad: Any) -> bool:
         try:
@@ -307,20 +239,20 @@ class _Check:
         except ValueError:
             return True
         except Exception as error:  # noqa: BLE001  whatever the environment raises
-            self._report("bounds", f"task {bad!r:.80}: expected TaskError, got {error!r:.200}")
+            self.report("bounds", f"task {bad!r:.80}: expected TaskError, got {error!r:.200}")
             return True
-        self._report("bounds", f"task {bad!r:.80} was accepted; refuse it with TaskError")
+        self.report("bounds", f"task {bad!r:.80} was accepted; refuse it with TaskError")
         return False
 
     def _check_copies(self) -> None:
-        with self._fresh() as env:
-            original = self._play(env, 0)
+        with self.fresh() as env:
+            original = self.play(env, 0)
             try:
                 copied = pickle.loads(pickle.dumps(env))  # noqa: S301  made on this very line
-                again = self._play(copied, 0)
+                again = self.play(copied, 0)
             except Exception as error:  # noqa: BLE001  whatever pickling raises
-                return self._report("not-picklable", f"{error!r:.300}")
-            self._compare("not-picklable", "original and unpickled copy", original, again)
+                return self.report("not-picklable", f"{error!r:.300}")
+            self.compare("not-picklable", "original and unpickled copy", original, again)
 
 
 def _first(iterator: Iterator[Any], n: int) -> Iterator[Any]:

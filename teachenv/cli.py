@@ -59,6 +59,12 @@ def run(
             help="Steps between checkpoints; every round starts fresh episodes. 0: usual."
         ),
     ] = 0,
+    new_student_every: Annotated[
+        int,
+        typer.Option(
+            help="Steps after which a new student takes over, at the next round; 0: never."
+        ),
+    ] = 0,
     eval_every: Annotated[int, typer.Option(help="Rounds between evaluations; 0: never.")] = 1,
     test_set: Annotated[
         list[str] | None,
@@ -82,6 +88,7 @@ def run(
         teacher_args=_pairs("--teacher-arg", teacher_arg),
         student_args=_pairs("--student-arg", student_arg),
         round_steps=round_steps,
+        new_student_every=new_student_every,
         eval_every=eval_every,
         test_sets=tuple(test_set or ()),
     )

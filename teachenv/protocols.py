@@ -105,7 +105,11 @@ class TrialSource(Protocol):
 
 @runtime_checkable
 class Student(Protocol):
-    """Learner of tasks."""
+    """Learner of tasks.
+
+    One that learns by gradient may count its steps in an attribute ``gradient_steps: int``, which
+    never falls; runs then record them.
+    """
 
     provides: frozenset[str]
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from teachenv.dim import Dim, Kind, TaskError
+from teachenv.dim import Dim, TaskError
 from teachenv.errors import unknown
 
 __all__ = ["MAX_DIM", "Dim", "Task", "TaskError", "TaskSpace"]
@@ -32,6 +32,12 @@ class TaskSpace:
     Raises:
         TaskError: for an empty space, repeated names or more than ``MAX_DIM`` dimensions.
 
+    Attributes:
+        dims: The parameters; ``names`` are theirs.
+        low: Least value of each, read-only, shape ``(dim,)``; likewise ``high``, ``default``.
+        widths: What the whole of the unit cube's side stands for: the range of a continuous
+            parameter, the number of values of another; read-only, shape ``(dim,)``.
+
     Example:
         >>> space = TaskSpace([Dim("height", 0.0, 3.0), Dim("spacing", 0.0, 6.0, default=6.0)])
         >>> space.task({"height": 1.5})
@@ -49,6 +55,7 @@ class TaskSpace:
         self.low = _read_only([dim.low for dim in self.dims])
         self.high = _read_only([dim.high for dim in self.dims])
         self.default = _read_only([cast(float, dim.default) for dim in self.dims])
+        self.widths = _read_only([dim.n_values or dim.high - dim.low for dim in self.dims])
         self._span = self.high - self.low
         self._counts = np.array([dim.n_values or 0 for dim in self.dims], dtype=np.float64)
         self._whole = self._counts > 0
@@ -277,16 +284,9 @@ class TaskSpace:
 
         The order of the names is kept; defaults, units and choice labels have no place there.
         """
-        from gymnasium import spaces
+        from teachenv.space_gymnasium import to_gymnasium
 
-        items: dict[str, spaces.Space[Any]] = {}
-        for dim in self.dims:
-            items[dim.name] = (
-                spaces.Box(dim.low, dim.high, (), np.float64)
-                if dim.kind == "float"
-                else spaces.Discrete(int(dim.high - dim.low) + 1, start=int(dim.low))
-            )
-        return spaces.Dict(list(items.items()))  # a plain dict would be sorted by name
+        return to_gymnasium(self.dims)
 
     @classmethod
     def from_gymnasium(cls, space: Any, names: Sequence[str] | None = None) -> TaskSpace:
@@ -300,29 +300,9 @@ class TaskSpace:
         Raises:
             TaskError: for other spaces or unbounded boxes.
         """
-        from gymnasium import spaces
+        from teachenv.space_gymnasium import from_gymnasium
 
-        if isinstance(space, spaces.Box) and len(space.shape) <= 1:
-            low, high = np.atleast_1d(space.low), np.atleast_1d(space.high)
-            labels = list(names) if names is not None else [f"x{i}" for i in range(len(low))]
-            if len(labels) != len(low):
-                raise TaskError(f"from_gymnasium: expected {len(low)} names, got {labels}")
-            rows = zip(labels, low, high, strict=True)
-            return cls([Dim(n, lo.item(), hi.item(), kind=_kind(space)) for n, lo, hi in rows])
-        if isinstance(space, spaces.Discrete):
-            space = spaces.Dict({(names or ["x0"])[0]: space})
-        if isinstance(space, spaces.Dict):
-            dims = []
-            for name, item in space.spaces.items():
-                if isinstance(item, spaces.Discrete):
-                    first = int(item.start)
-                    dims.append(Dim(name, first, first + int(item.n) - 1, kind="int"))
-                elif isinstance(item, spaces.Box) and item.shape in ((), (1,)):
-                    dims.append(Dim(name, item.low.item(), item.high.item(), kind=_kind(item)))
-                else:
-                    raise TaskError(f"from_gymnasium: {name!r} is {item}; need Box() or Discrete")
-            return cls(dims)
-        raise TaskError(f"from_gymnasium: expected Box, Discrete or Dict, got {space}")
+        return cls(from_gymnasium(space, names))
 
     # -- plumbing --------------------------------------------------------------------------
 
@@ -349,10 +329,6 @@ class TaskSpace:
     def __repr__(self) -> str:
         inside = ", ".join(f"{d.name}: {d.bounds()}" for d in self.dims)
         return f"TaskSpace({inside})"
-
-
-def _kind(box: Any) -> Kind:
-    return "int" if box.dtype.kind in "iu" else "float"
 
 
 def _row(dim: Dim) -> dict[str, Any]:

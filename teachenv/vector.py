@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 from teachenv.env import to_score
 from teachenv.protocols import Outcome, Trial, TrialSource
 from teachenv.space import TaskSpace
+from teachenv.vector_infos import Infos, mix_lanes, select_lanes
 
-Infos = dict[str, Any]
+__all__ = ["CurriculumVector", "Infos", "StepReturn", "TaskVector", "select_lanes"]
+
 StepReturn = tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_], NDArray[np.bool_], Infos]
 
 
@@ -221,7 +222,7 @@ class CurriculumVector(VectorWrapper):
         self._deal(ended)
         observations, fresh = self._restart(ended, None, {"reset_mask": ended})
         others = {key: value for key, value in infos.items() if key not in fresh}
-        infos = select_lanes(others, ~ended) | _mixed(infos, fresh, ended)
+        infos = select_lanes(others, ~ended) | mix_lanes(infos, fresh, ended)
         infos |= {"final_obs": final, "_final_obs": ended}
         infos |= {"final_info": final_info, "_final_info": ended}
         return observations, infos | self._labels(self._everyone)
@@ -284,38 +285,6 @@ class CurriculumVector(VectorWrapper):
             f"{self.env}: lane {lane}: {what} "
             f"(task {task}, level seed {trial and trial.level_seed}, step {self._lengths[lane]})"
         )
-
-
-def select_lanes(infos: Mapping[str, Any], mask: NDArray[np.bool_]) -> Infos:
-    """Return vector infos of the lanes of a mask only; values of others are 0 or ``None``.
-
-    Args:
-        infos: Arrays over the lanes, and their masks under the same name after "_".
-        mask: The lanes, shape ``(n,)``.
-    """
-    chosen: Infos = {}
-    for key, value in infos.items():
-        if isinstance(value, Mapping):
-            chosen[key] = select_lanes(value, mask)
-        else:
-            blank = np.empty if value.dtype == object else np.zeros  # empty: full of None
-            chosen[key] = blank(value.shape, value.dtype)
-            chosen[key][mask] = value[mask]
-    return chosen
-
-
-def _mixed(old: Mapping[str, Any], new: Mapping[str, Any], mask: NDArray[np.bool_]) -> Infos:
-    """Return the infos of ``new``, outside the mask with the values they have in ``old``."""
-    mixed: Infos = {}
-    for key, value in new.items():
-        if key not in old:
-            mixed[key] = value
-        elif isinstance(value, Mapping):
-            mixed[key] = _mixed(old[key], value, mask)
-        else:
-            mixed[key] = old[key].copy()
-            mixed[key][mask] = value[mask]
-    return mixed
 
 
 def _finite(observations: NDArray[Any]) -> NDArray[np.bool_]:

@@ -6,21 +6,17 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from teachenv.protocols import Outcome, State
+from teachenv.protocols import State
 from teachenv.space import TaskSpace
-from teachers.base import BaseTeacher, UnitPoint
-from teachers.candidates import Candidates
+from teachers.base import UnitPoint
 from teachers.networks import require_torch
-from teachers.recent import Recent
-from teachers.signal import IN_UNIT, Signal, signal_of, signal_problems
-from teachers.values import number_problems, refuse, whole_problems
-
-Floats = NDArray[np.float64]
+from teachers.pool import PoolTeacher
+from teachers.signal import IN_UNIT, Signal, signal_problems
+from teachers.values import number_problems, whole_problems
 
 
-class Magellan(BaseTeacher):
+class Magellan(PoolTeacher):
     """Learned competence and its progress (after Gaven et al., ICML 2025, "MAGELLAN").
 
     A network predicts from a task how well the student does there, and is trained on the last
@@ -55,6 +51,7 @@ class Magellan(BaseTeacher):
     """
 
     id = "magellan"
+    reasons = ("no progress", "progress")
 
     def __init__(
         self,
@@ -71,44 +68,34 @@ class Magellan(BaseTeacher):
         hidden: int = 64,
         learning_rate: float = 3e-3,
     ) -> None:
-        super().__init__(space, seed=seed)
-        whole = {"window": window, "update_every": update_every, "n_candidates": n_candidates}
-        problems = [
-            *signal_problems(signal, IN_UNIT),
-            *number_problems(0.0, 1.0, explore=explore),
-            *whole_problems(1, delay=delay, **whole, n_steps=n_steps, hidden=hidden),
-            *number_problems(1e-9, math.inf, learning_rate=learning_rate),
-        ]
-        if not problems and update_every > window:
-            problems.append(f"expected update_every <= window, got {update_every} and {window}")
-        refuse(self.id, problems)
+        super().__init__(
+            space,
+            seed=seed,
+            signal=signal,
+            window=window,
+            update_every=update_every,
+            n_candidates=n_candidates,
+            problems=[
+                *signal_problems(signal, IN_UNIT),
+                *number_problems(0.0, 1.0, explore=explore),
+                *whole_problems(1, delay=delay, n_steps=n_steps, hidden=hidden),
+                *number_problems(1e-9, math.inf, learning_rate=learning_rate),
+            ],
+        )
         require_torch(self.id)
         from teachers.networks.competence import Competence
 
-        self._signal, self._explore = signal, float(explore)
-        self._update_every, self._n_steps = update_every, n_steps
+        self._explore, self._n_steps = float(explore), n_steps
         self._competence = Competence(space.dim, hidden, float(learning_rate), self._rng)
         self._past = np.zeros((delay, len(self._competence.weights())))
-        self._recent = Recent(space.dim, window)
-        self._candidates = Candidates(space, n_candidates)
-        self._until = update_every
         self._n_trainings = 0
 
     def _sample(self) -> tuple[UnitPoint, str]:
-        if not self._candidates.ready:
-            return self._rng.random(self.space.dim), "no progress"
-        if self._rng.random() < self._explore:
+        if self._candidates.ready and self._rng.random() < self._explore:
             return self._rng.random(self.space.dim), "explore"
-        return self._candidates.sample(self._rng), "progress"
+        return super()._sample()
 
-    def _update(self, point: UnitPoint, outcome: Outcome) -> None:
-        self._recent.add(point, signal_of(outcome, self._signal))
-        self._until -= 1
-        if self._until == 0:
-            self._until = self._update_every
-            self._train()
-
-    def _train(self) -> None:
+    def _renew(self) -> None:
         values = self._recent.values
         self._competence.train(self._recent.points, values, self._n_steps, self._rng)
         points, progress = self._candidates.draw(self._rng), np.zeros(self._candidates.n)
@@ -122,33 +109,24 @@ class Magellan(BaseTeacher):
         self._n_trainings += 1
 
     def _describe(self) -> dict[str, Any]:
-        if not self._candidates.ready:
-            return {"candidates": None, "n_trainings": self._n_trainings}
-        points = self._candidates.points.copy()
-        return {
-            "candidates": {
-                "points": points,
-                "weights": self._candidates.weights.copy(),
-                "competence": self._competence.predict(points),
-            },
-            "n_trainings": self._n_trainings,
-        }
+        described = super()._describe()
+        if self._candidates.ready:
+            competence = self._competence.predict(self._candidates.points)
+            described["candidates"]["competence"] = competence
+        return {**described, "n_trainings": self._n_trainings}
 
     def _state(self) -> State:
         return {
+            **super()._state(),
             "competence": self._competence.state_dict(),
             "past": self._past,
-            "recent": self._recent.state_dict(),
-            "candidates": self._candidates.state_dict(),
-            "until": self._until,
             "n_trainings": self._n_trainings,
         }
 
     def _load_state(self, state: State) -> None:
-        past, until, n_trainings = state["past"], int(state["until"]), int(state["n_trainings"])
+        past, n_trainings = state["past"], int(state["n_trainings"])
         if past.shape != self._past.shape:
             raise ValueError(f"past: expected {self._past.shape}, got {past.shape}")
+        super()._load_state(state)
         self._competence.load_state_dict(state["competence"])
-        self._recent.load_state_dict(state["recent"])
-        self._candidates.load_state_dict(state["candidates"])
-        self._past, self._until, self._n_trainings = past, until, n_trainings
+        self._past, self._n_trainings = past, n_trainings

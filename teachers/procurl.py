@@ -8,17 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from teachenv.protocols import Outcome, State
 from teachenv.space import TaskSpace
-from teachers.base import BaseTeacher, UnitPoint
-from teachers.candidates import Candidates
 from teachers.kernel import kernel_means
-from teachers.recent import Recent
-from teachers.signal import Signal, signal_needs, signal_of, signal_problems
-from teachers.values import number_problems, refuse, whole_problems
+from teachers.pool import PoolTeacher
+from teachers.signal import Signal, signal_problems
+from teachers.values import number_problems
 
 
-class ProCurl(BaseTeacher):
+class ProCurl(PoolTeacher):
     """Proximal curriculum (Tzannetos, Gomes Ribeiro, Kamalaruban and Singla, TMLR 2023).
 
     A task is drawn with a probability in proportion to ``exp(beta * p * (p_best - p))``, p
@@ -49,6 +46,7 @@ class ProCurl(BaseTeacher):
     """
 
     id = "procurl"
+    reasons = ("bootstrap", "proximal")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "val": {"signal": "value_start", "beta": 20.0},
     }
@@ -65,37 +63,22 @@ class ProCurl(BaseTeacher):
         n_candidates: int = 500,
         bandwidth: float = 0.03,
     ) -> None:
-        super().__init__(space, seed=seed)
-        whole = {"window": window, "update_every": update_every, "n_candidates": n_candidates}
-        problems = [
-            *signal_problems(signal),
-            *number_problems(0.0, math.inf, beta=beta),
-            *whole_problems(1, **whole),
-            *number_problems(1e-6, math.inf, bandwidth=bandwidth),
-        ]
-        if not problems and update_every > window:
-            problems.append(f"expected update_every <= window, got {update_every} and {window}")
-        refuse(self.id, problems)
-        self.needs = signal_needs(signal)
-        self._signal, self._beta, self._update_every = signal, float(beta), update_every
-        self._bandwidth = float(bandwidth) * math.sqrt(space.dim)
-        self._recent = Recent(space.dim, window)
-        self._candidates = Candidates(space, n_candidates)
-        self._until = update_every
+        super().__init__(
+            space,
+            seed=seed,
+            signal=signal,
+            window=window,
+            update_every=update_every,
+            n_candidates=n_candidates,
+            problems=[
+                *signal_problems(signal),
+                *number_problems(0.0, math.inf, beta=beta),
+                *number_problems(1e-6, math.inf, bandwidth=bandwidth),
+            ],
+        )
+        self._beta, self._bandwidth = float(beta), float(bandwidth) * math.sqrt(space.dim)
 
-    def _sample(self) -> tuple[UnitPoint, str]:
-        if not self._candidates.ready:
-            return self._rng.random(self.space.dim), "bootstrap"
-        return self._candidates.sample(self._rng), "proximal"
-
-    def _update(self, point: UnitPoint, outcome: Outcome) -> None:
-        self._recent.add(point, signal_of(outcome, self._signal))
-        self._until -= 1
-        if self._until == 0:
-            self._until = self._update_every
-            self._estimate()
-
-    def _estimate(self) -> None:
+    def _renew(self) -> None:
         points, values = self._candidates.draw(self._rng), self._recent.values
         if self._signal == "value_start":
             low, high = values.min(), values.max()
@@ -103,22 +86,3 @@ class ProCurl(BaseTeacher):
         p = kernel_means(self._recent.points, values, points, self._bandwidth)
         preference = self._beta * p * (1.0 - p)
         self._candidates.weigh(points, np.exp(preference - preference.max()))
-
-    def _describe(self) -> dict[str, Any]:
-        if not self._candidates.ready:
-            return {"candidates": None}
-        points, weights = self._candidates.points.copy(), self._candidates.weights.copy()
-        return {"candidates": {"points": points, "weights": weights}}
-
-    def _state(self) -> State:
-        return {
-            "recent": self._recent.state_dict(),
-            "candidates": self._candidates.state_dict(),
-            "until": self._until,
-        }
-
-    def _load_state(self, state: State) -> None:
-        until = int(state["until"])
-        self._recent.load_state_dict(state["recent"])
-        self._candidates.load_state_dict(state["candidates"])
-        self._until = until

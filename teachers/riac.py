@@ -20,6 +20,14 @@ FLUSH = 0.25
 MARGIN = 1e-5
 """How far inside its region a mutated task stays."""
 
+PARITY: Mapping[str, Any] = {
+    "constant_split_score": True,
+    "last_attempt_alp": True,
+    "mutation": 0.1,
+    "raw_mutation": True,
+}
+"""The traps of the published code, which TeachMyAgent took over."""
+
 
 class Riac(BaseTeacher):
     """Robust intelligent adaptive curiosity (Baranes and Oudeyer, 2009), as SAGG-RIAC picks goals.
@@ -41,8 +49,9 @@ class Riac(BaseTeacher):
     stay bounded after forgetting; cuts are drawn directly from those with enough outcomes on
     either side, by their share in the original's draws, where the original drew until it found
     one, for ever if all tasks were equal in a parameter. Also: tasks live in the unit cube, which
-    is the scale of ``mutation`` too (the original added 0.1 in task units), and once there are
-    ``max_regions`` boxes, leaves forget instead of splitting.
+    is the scale of ``mutation`` too (there it was the parameters' own, whatever their ranges:
+    ``raw_mutation``), and once there are ``max_regions`` boxes, leaves forget instead of splitting.
+    That TeachMyAgent did not scale returns changes nothing here: only ratios of progress count.
 
     Cost: about 0.2 ms for ask and tell (2 to 12 dimensions), whatever the history.
 
@@ -53,11 +62,12 @@ class Riac(BaseTeacher):
         alp_window: Outcomes of a box that ALP looks at; ``max_region_size`` if ``None``.
         n_split_attempts: Cuts tried.
         min_side: Shortest side of a box as a share of the range, in (0, 1].
-        mutation: Standard deviation of the noise, as a share of the range.
+        mutation: Standard deviation of the noise, as a share of the range, in [0, 1].
         leaves_only: Choose among leaves only.
         max_regions: Boxes there may be, for bounded memory (taken at construction).
         constant_split_score: Parity flag, see above.
         last_attempt_alp: Parity flag, see above.
+        raw_mutation: Parity flag, see above: ``mutation`` is in the units of each parameter.
 
     Raises:
         ValueError: for values out of range, all named at once.
@@ -65,11 +75,21 @@ class Riac(BaseTeacher):
 
     id = "riac"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "teachdeeprl": {"max_region_size": 200, "n_split_attempts": 50, "min_side": 1 / 15},
-        "teachmyagent": {"max_region_size": 150, "n_split_attempts": 75, "min_side": 0.1},
+        "teachdeeprl": {
+            "max_region_size": 200,
+            "n_split_attempts": 50,
+            "min_side": 1 / 15,
+            **PARITY,
+        },
+        "teachmyagent": {
+            "max_region_size": 150,
+            "n_split_attempts": 75,
+            "min_side": 0.1,
+            **PARITY,
+        },
     }
-    """Published hyper-parameters: of Portelas et al. and their code, which are the defaults, and
-    of the benchmark runs of TeachMyAgent (Romac et al., ICML 2021)."""
+    """As published: by Portelas et al. and their code, whose numbers are the defaults, and in the
+    benchmark runs of TeachMyAgent (Romac et al., ICML 2021). Both with the traps of that code."""
 
     def __init__(
         self,
@@ -85,21 +105,24 @@ class Riac(BaseTeacher):
         max_regions: int = 1000,
         constant_split_score: bool = False,
         last_attempt_alp: bool = False,
+        raw_mutation: bool = False,
     ) -> None:
         super().__init__(space, seed=seed)
         window = max_region_size if alp_window is None else alp_window
         problems = [
             *whole_problems(2, max_region_size=max_region_size, alp_window=window),
             *whole_problems(1, n_split_attempts=n_split_attempts, max_regions=max_regions),
-            *number_problems(0.0, 1.0, min_side=min_side, mutation=mutation),
+            *number_problems(0.0, 1.0, min_side=min_side),
+            *number_problems(0.0, math.inf if raw_mutation is True else 1.0, mutation=mutation),
             *flag_problems(leaves_only=leaves_only, constant_split_score=constant_split_score),
-            *flag_problems(last_attempt_alp=last_attempt_alp),
+            *flag_problems(last_attempt_alp=last_attempt_alp, raw_mutation=raw_mutation),
         ]
         refuse(self.id, problems)
         self._size, self._window = max_region_size, window
         self._min_outcomes = math.ceil(max_region_size / 20)
         self._n_attempts, self._min_side = n_split_attempts, min_side
-        self._mutation, self._leaves_only = mutation, leaves_only
+        self._mutation = mutation / (space.widths if raw_mutation else np.ones(space.dim))
+        self._leaves_only = leaves_only
         self._constant_score, self._last_alp = constant_split_score, last_attempt_alp
         self._regions = Regions(space.dim, max_region_size + 1, max_regions)
         self._n_flushes = 0

@@ -104,9 +104,3 @@ class TsclOnline(BanditTeacher):
     def _load_state(self, state: State) -> None:
         super()._load_state(state)
         self._q = state["q"]
-
-
-def slope(times: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Return the slope of the least-squares line through at least two points; times differ."""
-    centred = times - times.mean()
-    return float(centred @ scores / (centred @ centred))

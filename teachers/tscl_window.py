@@ -8,19 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.protocols import Outcome, State
+from teachenv.protocols import State
 from teachenv.space import TaskSpace
-from teachers.tscl_online import Policy, TsclOnline, slope
-from teachers.values import refuse, whole_problems
+from teachers.tscl_online import Policy
+from teachers.tscl_slopes import TsclSlopes, slope
 
 
-class TsclWindow(TsclOnline):
+class TsclWindow(TsclSlopes):
     """TSCL, window algorithm (Matiisen et al., arXiv 1707.00183, algorithm 3).
 
     The reward of an arm is the slope of a straight line through its last ``window`` scores over
     the times they came, counted in outcomes of all arms. Arms are chosen as in
-    :class:`TsclOnline`; one with fewer than two scores is taken to have a slope of 1, the
-    largest there can be, as in the authors' code.
+    :class:`teachers.tscl_online.TsclOnline`; one with fewer than two scores is taken to have a
+    slope of 1, the largest there can be, as in the authors' code.
 
     Args:
         space: The tasks to pick from.
@@ -30,7 +30,7 @@ class TsclWindow(TsclOnline):
         window: Scores of a slope, at least 2.
         rate: Step size of ``Q``, in (0, 1]: 0.1 in the paper; 1, as in the authors' code, makes
             it the slope.
-        policy: See :class:`TsclOnline`, as for the rest.
+        policy: See :class:`teachers.tscl_online.TsclOnline`, as for the rest.
         epsilon: See there.
         temperature: See there.
         absolute: See there.
@@ -64,30 +64,27 @@ class TsclWindow(TsclOnline):
             seed=seed,
             bins=bins,
             max_arms=max_arms,
+            window=window,
             rate=rate,
             policy=policy,
             epsilon=epsilon,
             temperature=temperature,
             absolute=absolute,
         )
-        refuse(self.id, whole_problems(2, window=window))
-        self._scores = np.zeros((len(self.arms), window))
-        self._times = np.zeros((len(self.arms), window))
+        self._times = np.zeros_like(self._scores)
 
     def _values(self) -> NDArray[np.float64]:
         return np.where(self.visits < 2, 1.0, super()._values())
 
-    def _pulled(self, arm: int, outcome: Outcome, probability: float) -> None:
-        visits, window = int(self.visits[arm]), self._scores.shape[1]
-        place = (visits - 1) % window
-        self._scores[arm, place], self._times[arm, place] = outcome.score, self._counts["ok"]
-        n = min(visits, window)
-        if n > 1:
-            self._reward(arm, slope(self._times[arm, :n], self._scores[arm, :n]), probability)
+    def _slope(self, arm: int, place: int) -> float | None:
+        self._times[arm, place] = self._counts["ok"]
+        n = min(int(self.visits[arm]), self._scores.shape[1])
+        return slope(self._times[arm, :n], self._scores[arm, :n]) if n > 1 else None
 
     def _state(self) -> State:
-        return {**super()._state(), "scores": self._scores, "times": self._times}
+        return {**super()._state(), "times": self._times}
 
     def _load_state(self, state: State) -> None:
+        times = state["times"]
         super()._load_state(state)
-        self._scores, self._times = state["scores"], state["times"]
+        self._times = times

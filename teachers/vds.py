@@ -8,17 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from teachenv.protocols import Outcome, State
 from teachenv.space import TaskSpace
-from teachers.base import BaseTeacher, UnitPoint
-from teachers.candidates import Candidates
 from teachers.ensemble import bootstrapped_means
-from teachers.recent import Recent
-from teachers.signal import Signal, signal_needs, signal_of, signal_problems
-from teachers.values import number_problems, refuse, whole_problems
+from teachers.pool import PoolTeacher
+from teachers.signal import Signal, signal_problems
+from teachers.values import number_problems, whole_problems
 
 
-class Vds(BaseTeacher):
+class Vds(PoolTeacher):
     """Value disagreement sampling (Zhang, Abbeel and Pinto, NeurIPS 2020).
 
     Of ``n_candidates`` uniform tasks one is drawn in proportion to the standard deviation of
@@ -47,6 +44,7 @@ class Vds(BaseTeacher):
     """
 
     id = "vds"
+    reasons = ("no disagreement", "disagreement")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"n_models": 3, "n_candidates": 1000, "signal": "value_start"},
     }
@@ -63,37 +61,22 @@ class Vds(BaseTeacher):
         n_candidates: int = 1000,
         bandwidth: float = 0.03,
     ) -> None:
-        super().__init__(space, seed=seed)
-        whole = {"window": window, "update_every": update_every, "n_candidates": n_candidates}
-        problems = [
-            *signal_problems(signal),
-            *whole_problems(2, n_models=n_models),
-            *whole_problems(1, **whole),
-            *number_problems(1e-6, math.inf, bandwidth=bandwidth),
-        ]
-        if not problems and update_every > window:
-            problems.append(f"expected update_every <= window, got {update_every} and {window}")
-        refuse(self.id, problems)
-        self.needs = signal_needs(signal)
-        self._signal, self._update_every = signal, update_every
+        super().__init__(
+            space,
+            seed=seed,
+            signal=signal,
+            window=window,
+            update_every=update_every,
+            n_candidates=n_candidates,
+            problems=[
+                *signal_problems(signal),
+                *whole_problems(2, n_models=n_models),
+                *number_problems(1e-6, math.inf, bandwidth=bandwidth),
+            ],
+        )
         self._n_models, self._bandwidth = n_models, float(bandwidth) * math.sqrt(space.dim)
-        self._recent = Recent(space.dim, window)
-        self._candidates = Candidates(space, n_candidates)
-        self._until = update_every
 
-    def _sample(self) -> tuple[UnitPoint, str]:
-        if not self._candidates.ready:
-            return self._rng.random(self.space.dim), "no disagreement"
-        return self._candidates.sample(self._rng), "disagreement"
-
-    def _update(self, point: UnitPoint, outcome: Outcome) -> None:
-        self._recent.add(point, signal_of(outcome, self._signal))
-        self._until -= 1
-        if self._until == 0:
-            self._until = self._update_every
-            self._refit()
-
-    def _refit(self) -> None:
+    def _renew(self) -> None:
         points, values = self._candidates.draw(self._rng), self._recent.values
         spread = np.zeros(len(points))
         if values.max() > values.min():
@@ -102,22 +85,3 @@ class Vds(BaseTeacher):
                 known, values, points, self._bandwidth, self._n_models, self._rng
             ).std(axis=0)
         self._candidates.weigh(points, spread)
-
-    def _describe(self) -> dict[str, Any]:
-        if not self._candidates.ready:
-            return {"candidates": None}
-        points, weights = self._candidates.points.copy(), self._candidates.weights.copy()
-        return {"candidates": {"points": points, "weights": weights}}
-
-    def _state(self) -> State:
-        return {
-            "recent": self._recent.state_dict(),
-            "candidates": self._candidates.state_dict(),
-            "until": self._until,
-        }
-
-    def _load_state(self, state: State) -> None:
-        until = int(state["until"])
-        self._recent.load_state_dict(state["recent"])
-        self._candidates.load_state_dict(state["candidates"])
-        self._until = until

@@ -14,7 +14,7 @@ from teachenv.errors import UserError
 from teachenv.experiments import bench_play, bench_reference, bench_table, bench_teachers
 from teachenv.experiments.bench_play import BEST, CannotTeachError, World, play
 from teachenv.experiments.bench_reference import SHIPPED, Kept, fingerprint, load, save
-from teachenv.experiments.bench_stats import make_rows, mean_interval
+from teachenv.experiments.bench_stats import make_rows
 from teachenv.experiments.bench_teachers import bench
 from teachenv.experiments.bench_worlds import WORLDS
 from teachenv.experiments.plot_bench import plot_bench
@@ -218,27 +218,6 @@ def test_shipped_results_are_those_of_the_code_where_they_claim_to_be():
 
 
 # -- statistics ------------------------------------------------------------------------------
-
-
-def test_interval_over_seeds_is_students():
-    low, high = mean_interval(np.array([[0.4, 0.5, 0.6]]))
-    half = 4.302653 * 0.1 / np.sqrt(3)  # t(0.975, 2)
-    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
-    assert mean_interval(np.array([[0.0, 0.1, 0.0]]))[0] == 0.0
-    assert mean_interval(np.array([[0.3]])) == (0.0, 1.0)
-
-
-def test_intervals_of_means_hold_what_they_say():
-    """The mean of worlds whose seeds scatter differently, with a handful of seeds."""
-    same_within = np.repeat([[0.0], [1.0], [0.5]], 4, axis=1)
-    assert mean_interval(same_within) == (0.5, 0.5)
-    assert mean_interval(np.array([[0.3], [0.7]])) == (0.0, 1.0)
-    rng = np.random.default_rng(0)
-    spread = rng.uniform(0.01, 0.1, (11, 1))
-    for n_seeds in (3, 5):
-        tables = 0.5 + spread * rng.normal(size=(2000, 11, n_seeds))
-        held = [low <= 0.5 <= high for low, high in map(mean_interval, tables)]
-        assert 0.94 <= np.mean(held) <= 0.985
 
 
 def test_means_over_fewer_worlds_come_last():

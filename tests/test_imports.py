@@ -61,7 +61,7 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
         return within(name, "teachers") or (at_import and within(name, "matplotlib"))
     if within(module, "teachers"):
         if within(name, "teachenv"):
-            allowed = ("space", "protocols", "seeding", "findings", "errors")
+            allowed = ("space", "protocols", "seeding", "findings", "errors", "lesson")
             return not within(name, *(f"teachenv.{part}" for part in allowed))
         if within(name, "scipy", "sklearn"):
             return at_import and within(name, "sklearn")

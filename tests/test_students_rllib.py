@@ -544,11 +544,30 @@ def one_by_one() -> gym.Env[Any, Any]:
     return STUMPS()
 
 
+class SameStep(MakeEnv):
+    """Makes vectors whose lanes begin their next episode in the step that ends the last one."""
+
+    def vector(self, num_envs: int) -> gym.vector.VectorEnv[Any, Any, Any] | None:
+        vector = super().vector(num_envs)
+        assert vector is not None
+        vector.unwrapped.autoreset_mode = gym.vector.AutoresetMode.SAME_STEP  # type: ignore[attr-defined]
+        return vector
+
+
 def stump_bench() -> tuple[worlds.Uniform, Broker]:
     env = one_by_one()
     teacher = worlds.Uniform(env.get_wrapper_attr("task_space"), SIGNALS)
     env.close()
     return teacher, Broker(teacher, seed=1)
+
+
+@with_engine
+def test_lanes_that_restart_in_the_same_step_are_refused() -> None:
+    """RLlib would learn from actions taken on the last observation of the episode before."""
+    _, broker = stump_bench()
+    with pytest.raises(RuntimeError, match=r"learns from NEXT_STEP autoreset only.*SAME_STEP"):
+        RllibPpo(SameStep(STUMPS.env_id, STUMPS.kwargs), broker, seed=0, **SMALL)
+    assert ray.is_initialized()  # by this module: refused students leave it alone
 
 
 @with_engine

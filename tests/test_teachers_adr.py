@@ -133,17 +133,61 @@ def test_shares_of_bounds_and_uniform_draws_inside():
     np.testing.assert_allclose(inside.mean(axis=0), 0.5, atol=0.03)
 
 
-def test_the_preset_converts_the_published_numbers_to_scores_and_shares():
-    preset = teachers.presets("adr")["teachmyagent"]
+def test_in_parity_the_uniform_draws_start_anew_when_a_bound_moves():
+    """In TeachMyAgent every new box drew the same tasks again, as shares of its sides."""
+
+    def shares(teacher):
+        low, high = teacher.describe()["window"].values()
+        points = np.array([teacher._sample().point for _ in range(5)])
+        return ((points - low) / (high - low)).round(9).tolist()
+
+    for same in (False, True):
+        teacher = Adr(PLANE, start={"x": 5.0}, queue=1, boundary_share=1.0, same_draws=same)
+        for side in ("lower", "upper"):
+            for name in PLANE.names:
+                tell(teacher, trial_on(teacher, f"{side} bound of {name}"), 1.0)
+        teacher._share = 0.0
+        first = [shares(teacher), shares(teacher)]
+        teacher._push(1, 0, 1.0)
+        assert (shares(teacher) == first[0]) == same
+        assert first[0] != first[1]
+        state = teacher.state_dict()
+        expected = shares(teacher)
+        again = Adr(PLANE, queue=1, boundary_share=1.0, same_draws=same)
+        again._share = 0.0
+        again.load_state_dict(state)
+        assert shares(again) == expected
+
+
+def test_in_parity_a_step_is_as_long_in_every_parameter_whatever_its_range():
+    for raw, expected in ((False, [0.6, 0.6]), (True, [0.51, 0.55])):
+        teacher = make(PLANE, raw_step=raw)
+        for name in PLANE.names:
+            for _ in range(2):
+                tell(teacher, trial_on(teacher, f"upper bound of {name}"), 1.0)
+        np.testing.assert_allclose(teacher.describe()["window"]["high"], expected)
+
+
+def test_the_preset_is_as_published_and_the_default_the_same_in_scores_and_shares():
+    preset, default = teachers.presets("adr")["teachmyagent"], teachers.hyper_parameters("adr")
     assert preset["t_high"] == pytest.approx((180 + 150) / 500)
     assert preset["t_low"] == pytest.approx(150 / 500)
-    assert preset["step"] == pytest.approx(0.1 / 3)
-    assert preset.items() <= teachers.hyper_parameters("adr").items()
+    assert preset["step"] == pytest.approx(0.1)
+    traps = ("every_bound", "same_draws", "raw_step")
+    for trap in traps:
+        assert (preset[trap], default[trap]) == (True, False)
+    assert default["step"] == pytest.approx(0.1 / 3)
+    numbers = {key: preset[key] for key in preset if key not in (*traps, "step")}
+    assert numbers.items() <= default.items()
+    assert set(numbers) == {"boundary_share", "t_low", "t_high", "queue"}
 
 
 def test_bad_hyper_parameters_are_named():
     with pytest.raises(ValueError, match=r"adr: step: .*; queue: .*; every_bound: "):
         Adr(LINE, step=-1, queue=0, every_bound=None)
+    with pytest.raises(ValueError, match=r"step: .* in \[0, 1\]"):
+        Adr(LINE, step=2.0)
+    Adr(LINE, step=2.0, raw_step=True)
     with pytest.raises(ValueError, match="t_low: expected less than t_high"):
         Adr(LINE, t_low=0.7)
     with pytest.raises(ValueError, match="x"):

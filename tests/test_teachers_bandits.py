@@ -18,8 +18,9 @@ from teachers.exp3s import Exp3s
 from teachers.lp_bins import LpBins, focus
 from teachers.thompson import Thompson
 from teachers.tscl_naive import TsclNaive
-from teachers.tscl_online import TsclOnline, slope
+from teachers.tscl_online import TsclOnline
 from teachers.tscl_sampling import TsclSampling
+from teachers.tscl_slopes import slope
 from teachers.tscl_window import TsclWindow
 from teachers.ucb import SlidingUcb, Ucb
 
@@ -307,6 +308,13 @@ def test_tscl_naive_makes_up_for_lost_scores():
     assert not teacher._q.any()
     give(teacher, arm, 0.9)
     assert teacher._q[arm] == pytest.approx(0.1 * 0.4)
+
+
+@pytest.mark.parametrize("cls", [TsclNaive, TsclWindow])
+def test_scores_of_another_window_are_refused(cls):
+    state = cls(choices(2), window=3).state_dict()
+    with pytest.raises(ValueError, match=r"scores: expected shape \(2, 4\), got \(2, 3\)"):
+        cls(choices(2), window=4).load_state_dict(state)
 
 
 def test_tscl_window_takes_the_slope_over_the_time_of_all_outcomes():

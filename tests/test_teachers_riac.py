@@ -210,13 +210,33 @@ def test_mutants_are_near_the_worst_task_and_inside_its_region():
     assert mutants[:, 0].min() > 0.75
 
 
+def test_in_parity_mutants_move_as_far_in_every_parameter_whatever_its_range():
+    """The published code added noise in the units of the tasks."""
+    space = TaskSpace([Dim("height", 0.0, 3.0), Dim("n", 1, 8, kind="int"), Dim("far", 0.0, 40.0)])
+    spread = {}
+    for raw in (False, True):
+        teacher = Riac(space, seed=0, mutation=0.1, raw_mutation=raw)
+        teacher._update(np.array([0.5, 0.5, 0.5]), Outcome(0.1, 0.1, 1, False))
+        spread[raw] = np.std([teacher._mutate(0) for _ in range(4000)], axis=0)
+    np.testing.assert_allclose(spread[False], 0.1, rtol=0.05)
+    np.testing.assert_allclose(spread[True], 0.1 / np.array([3, 8, 40]), rtol=0.05)
+
+
 def test_presets_are_the_published_ones():
-    assert teachers.presets("riac") == {
-        "teachdeeprl": {"max_region_size": 200, "n_split_attempts": 50, "min_side": 1 / 15},
-        "teachmyagent": {"max_region_size": 150, "n_split_attempts": 75, "min_side": 0.1},
+    traps = {"constant_split_score", "last_attempt_alp", "raw_mutation"}
+    numbers = {}
+    for name, preset in teachers.presets("riac").items():
+        assert all(preset[trap] is True for trap in traps)
+        numbers[name] = {key: value for key, value in preset.items() if key not in traps}
+    common = {"mutation": 0.1}
+    assert numbers == {
+        "teachdeeprl": common
+        | {"max_region_size": 200, "n_split_attempts": 50, "min_side": 1 / 15},
+        "teachmyagent": common | {"max_region_size": 150, "n_split_attempts": 75, "min_side": 0.1},
     }
     default = teachers.hyper_parameters("riac")
-    assert teachers.presets("riac")["teachdeeprl"].items() <= default.items()
+    assert numbers["teachdeeprl"].items() <= default.items()
+    assert not any(default[trap] for trap in traps)
     # "min population of a child": a twentieth, 7.5 of 150; that is at least 8.
     assert teachers.make("riac", SQUARE, preset="teachmyagent")._min_outcomes == 8
     assert teachers.make("riac", SQUARE)._min_outcomes == 10
@@ -225,6 +245,11 @@ def test_presets_are_the_published_ones():
 def test_bad_hyper_parameters_are_named():
     with pytest.raises(ValueError, match=r"riac: max_region_size: .*; min_side: .*; leaves_only: "):
         Riac(SQUARE, max_region_size=1, min_side=2.0, leaves_only=1)
+    with pytest.raises(ValueError, match=r"mutation: .* in \[0, 1\]"):
+        Riac(SQUARE, mutation=2.0)
+    with pytest.raises(ValueError, match=r"mutation: .*; raw_mutation: "):
+        Riac(SQUARE, mutation=2.0, raw_mutation=1)
+    Riac(SQUARE, mutation=2.0, raw_mutation=True)
 
 
 def test_a_teacher_that_was_in_use_goes_on_from_an_earlier_state_as_a_fresh_one_does():

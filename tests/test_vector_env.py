@@ -420,6 +420,7 @@ def test_other_refusals_change_nothing(running, call, error):
     ("kwargs", "message"),
     [
         ({"num_envs": 0}, "num_envs: expected a whole number of at least 1"),
+        ({"num_envs": 0, "backend": "reference"}, "num_envs: expected a whole number of at least"),
         ({"num_threads": 0}, "num_threads"),
         ({"max_episode_steps": 0}, "max_episode_steps"),
         ({"isa": "avx1024"}, "isa.*known: auto, baseline"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from teachenv.experiments.bench_play import BEST
 from teachenv.experiments.bench_reference import Kept
+from teachenv.experiments.statistics import mean_interval
 
 BASELINE = "uniform"
 
@@ -90,27 +91,3 @@ def make_rows(
             row.teacher,
         ),
     )
-
-
-def mean_interval(table: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean over worlds and seeds, cut to [0, 1].
-
-    Student's t with the degrees of freedom of Welch and Satterthwaite: the worlds are what they
-    are, and each has its own spread. With a handful of seeds a bootstrap is too narrow.
-
-    Args:
-        table: Shape ``(n_worlds, n_seeds)``; with a single seed the interval is all of [0, 1].
-            Where all seeds of each world agree, its width is 0.
-    """
-    from scipy.stats import t
-
-    n_worlds, n_seeds = table.shape
-    if n_seeds == 1:
-        return 0.0, 1.0
-    spread = table.var(axis=1, ddof=1) / n_seeds
-    total, mean = float(spread.sum()), float(table.mean())
-    if total == 0.0:
-        return mean, mean
-    freedom = total**2 / float((spread**2).sum() / (n_seeds - 1))
-    half = float(t.ppf(0.975, freedom)) * math.sqrt(total) / n_worlds
-    return max(0.0, mean - half), min(1.0, mean + half)

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from teachenv.experiments.bench_play import BEST
-from teachenv.experiments.bench_stats import BASELINE, Row, mean_interval
+from teachenv.experiments.bench_stats import BASELINE, Row
 from teachenv.experiments.bench_teachers import Verdict, Watcher
+from teachenv.experiments.statistics import mean_interval
 
 
 @contextmanager

@@ -47,6 +47,9 @@ class RunConfig:
     """Hyper-parameters of the student that differ from its defaults."""
     round_steps: int = 0
     """Steps of a round, which starts fresh episodes and ends with a checkpoint; 0: the usual."""
+    new_student_every: int = 0
+    """Steps after which, at the next round's start, a new student takes the place of the one there
+    is, while the teacher goes on; 0: never."""
     eval_every: int = 1
     """Rounds between evaluations; the last round is always evaluated. 0: never."""
     test_sets: tuple[str, ...] = ()
@@ -70,7 +73,8 @@ class RunConfig:
             check_seed(self.seed)
         except ValueError as error:
             problems.append(str(error))
-        lowest = {"steps": 1, "round_steps": 0, "eval_every": 0, "max_failed": 1}
+        lowest = {"steps": 1, "max_failed": 1}
+        lowest |= dict.fromkeys(("round_steps", "new_student_every", "eval_every"), 0)
         for name, low in lowest.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:

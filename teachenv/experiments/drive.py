@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Protocol
 
@@ -31,14 +31,28 @@ class Loop(Protocol):
 
 
 def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
-    """Advance a loop to its end, keeping ``status.json`` true whatever happens.
-
-    The status stays what it was when ``load`` is interrupted or refuses: nothing ran. SIGTERM
-    ends a run as Ctrl-C does.
+    """Advance a loop to its end; see :func:`rounds`. SIGTERM ends a run as Ctrl-C does.
 
     Args:
         folder: The open run folder; closed at the end.
         load: Makes the loop, ready to advance.
+    """
+    with terminate_as_interrupt(), closing(rounds(folder, load)) as played:
+        for _ in played:
+            pass
+
+
+def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
+    """Advance a loop to its end, keeping ``status.json`` true whatever happens.
+
+    The status stays what it was when ``load`` is interrupted or refuses: nothing ran.
+
+    Args:
+        folder: The open run folder; closed at the end.
+        load: Makes the loop, ready to advance.
+
+    Yields:
+        The loop, after every round. Closing the generator interrupts the run.
     """
     loop: Loop | None = None
     previous = read_status(folder.path)
@@ -50,14 +64,15 @@ def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
         folder.write_json("status.json", {"status": status, "reason": reason, **at})
 
     try:
-        with _terminate_as_interrupt():
-            loop = load()
-            loop.broker.advance(loop.broker.step)  # tells a progress bar where it starts
+        loop = load()
+        loop.broker.advance(loop.broker.step)  # tells a progress bar where it starts
+        write("running")
+        while not loop.finished:
+            loop.advance()
             write("running")
-            while not loop.finished:
-                loop.advance()
+            yield loop
         write("finished")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         if loop is not None:
             write("interrupted", "stopped by a signal")
         raise
@@ -74,8 +89,8 @@ def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does."""
+def terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end what runs here as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from teachenv.experiments.drive import drive
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import check_parts, make_student, make_teacher, resolve
 from teachenv.experiments.store import RunFolder, read_run
+from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
@@ -67,6 +68,7 @@ class RunLoop:
         self.teacher = make_teacher(config, run.task_space)
         self.broker = Broker(self.teacher, seed=config.seed, max_failed=config.max_failed)
         self.student = make_student(config, self.broker)
+        self._generation = 0
         if watcher is not None:
             self.broker.listener = watcher.steps
 
@@ -77,7 +79,9 @@ class RunLoop:
 
     def advance(self) -> None:
         """Play one round: learn, write rows, evaluate when due, save a checkpoint."""
-        began, start = time.perf_counter(), self.broker.step
+        began, began_cpu, start = time.perf_counter(), time.process_time(), self.broker.step
+        self._change_student()
+        updates = _gradient_steps(self.student)
         n_steps = min(self.config.round_steps, self.config.steps - start)
         seed = derive_int(self.config.seed, "learn", self.round)
         taken = self.student.learn(n_steps, seed=seed)
@@ -89,6 +93,7 @@ class RunLoop:
         described = {
             "round": self.round,
             "step": self.broker.step,
+            "student": self._generation,
             "describe": _as_json(self.broker.describe()),
         }
         self.folder.append("episodes.jsonl", rows)
@@ -100,9 +105,11 @@ class RunLoop:
             "step": self.broker.step,
             "learn_s": learned - began,
             "total_s": time.perf_counter() - began,
+            "cpu_s": time.process_time() - began_cpu,
             "steps_per_s": taken / (learned - began),
             "trials": len(rows),
             "lost": sum(row["status"] == "lost" for row in rows),
+            "gradient_steps": None if updates is None else _gradient_steps(self.student) - updates,
         }
         self.folder.append("times.jsonl", [times])
         self.round += 1
@@ -121,6 +128,7 @@ class RunLoop:
             "broker": self.broker.state_dict(),
             "teacher": self.teacher.state_dict(),
             "student": self.student.state_dict(),
+            "generation": self._generation,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -136,6 +144,7 @@ class RunLoop:
             self.broker.load_state_dict(state["broker"])
             self.teacher.load_state_dict(state["teacher"])
             self.student.load_state_dict(state["student"])
+            self._generation = int(state.get("generation", 0))
             self.folder.cut(state["offsets"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, UserError):
@@ -144,8 +153,17 @@ class RunLoop:
                 f"{self.folder.path}: the checkpoint does not fit: {error!r}"
             ) from error
 
+    def _change_student(self) -> None:
+        """Put a new student in the place of the one there is, if one is due by now."""
+        every = self.config.new_student_every
+        due = self.broker.step // every if every else 0
+        if due > self._generation:
+            self.student.close()
+            self.student = make_student(self.config, self.broker, due)
+            self._generation = due
+
     def _refuse_change(self, saved: dict[str, Any]) -> None:
-        mine = _fixed(self.config)
+        mine, saved = _fixed(self.config), {"new_student_every": 0, **saved}
         changed = [
             f"{name}: {saved.get(name)!r} -> {value!r}"
             for name, value in mine.items()
@@ -174,6 +192,10 @@ class RunLoop:
             yield {**head, **row}
 
 
+Opened = tuple[RunFolder, Callable[[], RunLoop]]
+"""An open run folder and what makes its loop, for :mod:`teachenv.experiments.drive`."""
+
+
 def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
     """Run a configuration into a new folder.
 
@@ -186,23 +208,7 @@ def start(config: RunConfig, out: Path, watcher: Watcher | None = None) -> None:
         UserError: if the configuration or the folder is refused; nothing is left behind then.
         KeyboardInterrupt: after an interrupt, with the folder resumable.
     """
-    contract = describe_env(config)
-    config = resolve(config)
-    space = TaskSpace.from_json(json.dumps(contract["task_space"]))
-    names = config.test_sets or testsets.default_names(config.env, space)
-    test_sets = [testsets.load(name, space) for name in names]
-    check_parts(config, space)
-    header = {"config": config.to_json(), **contract, "versions": _versions()}
-    folder = RunFolder.create(out, header, test_sets)
-
-    def load() -> RunLoop:
-        try:
-            return RunLoop(config, folder, watcher)
-        except UserError:
-            folder.discard()
-            raise
-
-    drive(folder, load)
+    drive(*open_new(config, out, watcher))
 
 
 def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) -> list[str]:
@@ -221,8 +227,50 @@ def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) 
             it is as before then.
         KeyboardInterrupt: after an interrupt, with the folder resumable.
     """
-    folder = RunFolder.open(out)
     skipped: list[str] = []
+    drive(*open_again(out, watcher, steps, skipped))
+    return skipped
+
+
+def check(config: RunConfig) -> tuple[RunConfig, dict[str, Any], list[TestSet]]:
+    """Return what a run will be: resolved, its environment's contract, and its test sets.
+
+    Raises:
+        UserError: if any of it is refused.
+    """
+    contract = describe_env(config)
+    config = resolve(config)
+    space = TaskSpace.from_json(json.dumps(contract["task_space"]))
+    names = config.test_sets or testsets.default_names(config.env, space)
+    test_sets = [testsets.load(name, space) for name in names]
+    check_parts(config, space)
+    return config, contract, test_sets
+
+
+def open_new(config: RunConfig, out: Path, watcher: Watcher | None = None) -> Opened:
+    """Make the folder of :func:`start`, which see."""
+    config, contract, test_sets = check(config)
+    header = {"config": config.to_json(), **contract, "versions": _versions()}
+    folder = RunFolder.create(out, header, test_sets)
+
+    def load() -> RunLoop:
+        try:
+            return RunLoop(config, folder, watcher)
+        except UserError:
+            folder.discard()
+            raise
+
+    return folder, load
+
+
+def open_again(
+    out: Path,
+    watcher: Watcher | None = None,
+    steps: int | None = None,
+    skipped: list[str] | None = None,
+) -> Opened:
+    """Open the folder of :func:`resume`, which see; ``skipped`` is extended by what it returns."""
+    folder = RunFolder.open(out)
 
     def load() -> RunLoop:
         written = read_run(out).config
@@ -231,7 +279,8 @@ def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) 
         try:
             if numbers(out / "checkpoints"):
                 _, state, reasons = newest_checkpoint(out / "checkpoints")
-                skipped.extend(reasons)
+                if skipped is not None:
+                    skipped.extend(reasons)
                 loop.load_state_dict(state)
             else:
                 folder.cut(dict.fromkeys(folder.offsets(), 0))
@@ -242,8 +291,7 @@ def resume(out: Path, watcher: Watcher | None = None, steps: int | None = None) 
             raise
         return loop
 
-    drive(folder, load)
-    return skipped
+    return folder, load
 
 
 def load_student(out: Path) -> Student:
@@ -279,6 +327,11 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _gradient_steps(student: Student) -> Any:
+    """Return the gradient steps of a student so far, ``None`` if it does not count them."""
+    return getattr(student, "gradient_steps", None)
 
 
 def _as_json(value: Any) -> Any:

@@ -85,8 +85,13 @@ def make_teacher(config: RunConfig, space: TaskSpace) -> Teacher:
         env.close()
 
 
-def make_student(config: RunConfig, broker: Broker) -> Student:
-    """Make the student of a run.
+def make_student(config: RunConfig, broker: Broker, generation: int = 0) -> Student:
+    """Make a student of a run.
+
+    Args:
+        config: The run.
+        broker: Where its environments get their trials.
+        generation: Tells the students of a run apart, which differ in their seeds; the first is 0.
 
     Raises:
         ConfigError: if the student refuses its arguments, or does not provide the signals the
@@ -94,7 +99,8 @@ def make_student(config: RunConfig, broker: Broker) -> Student:
     """
     import students
 
-    seed = derive_int(config.seed, "student")
+    path = (generation,) if generation else ()
+    seed = derive_int(config.seed, "student", *path)
     try:
         student = students.make(
             config.student, config.make_env, broker, seed=seed, **config.student_args

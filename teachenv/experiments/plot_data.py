@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +62,7 @@ class RunView:
         beliefs: The teacher's distribution over time.
         evaluations: By test set, in the order of steps.
         test_tasks: Tasks of each test set, shape ``(n_tasks, dim)``.
+        new_students: Environment steps at which a new student took the last one's place.
     """
 
     title: str
@@ -74,6 +76,7 @@ class RunView:
     beliefs: tuple[Belief, ...]
     evaluations: Mapping[str, tuple[Evaluation, ...]]
     test_tasks: Mapping[str, Floats]
+    new_students: tuple[int, ...] = ()
 
     @property
     def mastery_score(self) -> float:
@@ -156,6 +159,11 @@ def load_run(folder: str | Path) -> RunView:
         beliefs=tuple(_belief(row, space) for row in run.teacher),
         evaluations=_evaluations(run.evals),
         test_tasks={name: test_set.tasks for name, test_set in run.test_sets.items()},
+        new_students=tuple(
+            int(before["step"])
+            for before, after in pairwise(run.teacher)
+            if before.get("student", 0) != after.get("student", 0)
+        ),
     )
 
 

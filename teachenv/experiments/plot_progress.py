@@ -28,7 +28,9 @@ def progress_figure(view: RunView) -> Figure:
         return message_figure(view.title, "No finished episodes and no evaluation yet.")
     note = "Dashed: mastery threshold. Band: 10 % to 90 % of the episodes. "
     if view.evaluations:
-        note += "Stairs: test tasks mastered at least once so far."
+        note += "Stairs: test tasks mastered at least once so far. "
+    if view.new_students:
+        note += "Dotted: a new student."
     figure = new_figure(6.4, view.title, note)
     axes = figure.subplots(2, 2, sharex=True, height_ratios=(1, 1.25))
     _draw_shares(axes[0, 0], view)
@@ -38,6 +40,8 @@ def progress_figure(view: RunView) -> Figure:
     if view.evaluations:
         score_bar(figure, axes[1, 0], view, aspect=22, fraction=0.05)
     for ax in axes.flat:
+        for step in view.new_students:
+            ax.axvline(step, color=FAINT, lw=0.8, ls=":")
         step_axis(ax, view.last_step, label=ax in axes[1])
     return figure
 

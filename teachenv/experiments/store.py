@@ -6,7 +6,7 @@
     test_sets.json   tasks and level seeds of the test sets, hashed
     status.json      running / finished / failed / interrupted, with the reason (advisory)
     episodes.jsonl   one row per trial            evals.jsonl   one row per evaluation
-    teacher.jsonl    one row per round            times.jsonl   wall-clock per round
+    teacher.jsonl    one row per round            times.jsonl   time and updates per round
     checkpoints/     the last two, see checkpoint.py
     lock             held while a process runs
 
@@ -96,7 +96,7 @@ class RunFolder:
             folder.mkdir()
         except OSError as error:
             raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
-        run_folder = cls(folder, _take_lock(folder))
+        run_folder = cls(folder, take_lock(folder))
         sets = {test_set.name: test_set.to_json() for test_set in test_sets}
         run_folder.write_json("test_sets.json", sets)
         run_folder.write_json("config.json", {"format": FORMAT, **header})
@@ -110,16 +110,11 @@ class RunFolder:
             StoreError: if it is not a run folder, or another process runs it.
         """
         _read_header(folder)
-        return cls(folder, _take_lock(folder))
+        return cls(folder, take_lock(folder))
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a JSON file as a whole: beside its place, flushed, then renamed."""
-        temporary = self.path / f".{name}.writing"
-        with temporary.open("w") as file:
-            json.dump(value, file, allow_nan=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self.path / name)
+        """Write a JSON file as a whole, see :func:`write_json`."""
+        write_json(self.path / name, value)
 
     def write_config(self, config: RunConfig) -> None:
         """Replace the configuration in ``config.json``."""
@@ -171,7 +166,7 @@ def read_run(folder: Path) -> Run:
         config = RunConfig.from_json(header["config"])
         space = TaskSpace.from_json(json.dumps(header["task_space"]))
         low, high = header["return_range"]
-        sets_rows = _read_json(folder / "test_sets.json")
+        sets_rows = read_json(folder / "test_sets.json")
         sets = {name: TestSet.from_json(name, row) for name, row in sets_rows.items()}
         contract = (float(low), float(high)), float(header["mastery"])
         versions = dict(header["versions"])
@@ -196,13 +191,13 @@ def read_status(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return unknown
     try:
-        status = _read_json(path)
+        status = read_json(path)
         whole = all(type(status[name]) is type(unknown[name]) for name in unknown)
     except (StoreError, KeyError, TypeError):
         whole = False
     if not whole or status["status"] not in STATUSES:
         return {**unknown, "reason": "status.json is damaged"}
-    if status["status"] == "running" and _holder(folder) is None:
+    if status["status"] == "running" and lock_holder(folder) is None:
         return {**status, "status": "interrupted", "reason": "the process died"}
     return dict(status)
 
@@ -246,14 +241,29 @@ def _read_header(folder: Path) -> dict[str, Any]:
     ]
     if foreign:
         raise StoreError(f"{folder}: {foreign} are links or devices; run folders hold plain files")
-    header = _read_json(folder / "config.json")
+    header = read_json(folder / "config.json")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else None
         raise StoreError(f"{folder}: format {found}, this version reads format {FORMAT}")
     return header
 
 
-def _read_json(path: Path) -> Any:
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file as a whole: beside its place, flushed, then renamed."""
+    temporary = path.with_name(f".{path.name}.writing")
+    with temporary.open("w") as file:
+        json.dump(value, file, allow_nan=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run or study.
+
+    Raises:
+        StoreError: if it cannot be read, is not JSON, or is too large to be ours.
+    """
     try:
         if path.stat().st_size > MAX_JSON:
             raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
@@ -264,14 +274,19 @@ def _read_json(path: Path) -> Any:
         raise StoreError(f"{path}: not readable as JSON: {error}") from None
 
 
-def _take_lock(folder: Path) -> IO[str]:
+def take_lock(folder: Path) -> IO[str]:
+    """Take the lock of a run or study folder; closing the file gives it back.
+
+    Raises:
+        StoreError: if another process holds it.
+    """
     lock = (folder / "lock").open("a+")
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            holder = _holder(folder)  # None: somebody merely looked, as _holder does
+            holder = lock_holder(folder)  # None: somebody merely looked, as lock_holder does
             if holder is not None:
                 lock.close()
                 raise StoreError(f"{folder}: process {holder} is running it") from None
@@ -281,8 +296,8 @@ def _take_lock(folder: Path) -> IO[str]:
     return lock
 
 
-def _holder(folder: Path) -> str | None:
-    """Return who holds the lock (a process id), or ``None`` if nobody does."""
+def lock_holder(folder: Path) -> str | None:
+    """Return who holds a folder's lock (a process id), or ``None`` if nobody does."""
     try:
         with (folder / "lock").open("r") as lock:
             try:

@@ -20,7 +20,7 @@ from teachenv.envs.bipedal.tracks import (
     walker_track,
 )
 from teachenv.envs.bipedal.vector import Batch, BipedalVectorEnv
-from teachenv.errors import one_of, refuse_unknown
+from teachenv.errors import at_least, one_of, refuse_unknown
 
 _OF_THE_BATCH = ("autoreset_mode", "copy")
 _OF_THE_ENGINE = ("isa", "num_threads")
@@ -64,8 +64,9 @@ def make(
         settings: ``backend``, options of the track, and settings of :class:`BipedalVectorEnv`.
 
     Raises:
-        UserError: for an unknown setting, or one that makes no sense.
+        UserError: for fewer than one lane, an unknown setting, or one that makes no sense.
     """
+    at_least(1, "num_envs", num_envs)
     known = {"backend": "auto", **options_of(make_track), **_SETTINGS}
     refuse_unknown("setting", settings, known)
     backend = one_of("backend", settings.get("backend", "auto"), BACKENDS)

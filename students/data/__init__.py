@@ -1,0 +1,56 @@
+"""Students of generated data, made by id; their libraries load when one is made."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any, cast
+
+from students.data.base import DataStudent
+from teachenv.envs.datagen.items import Format
+from teachenv.errors import UserError, refuse_unknown, unknown
+
+__all__ = ["DATA_STUDENTS", "DataStudent", "hyper_parameters", "make"]
+
+DATA_STUDENTS: dict[str, str] = {
+    "sgd": "students.data.sgd:Sgd",
+}
+"""Student id to ``"module:Class"``."""
+
+
+def make(student_id: str, format: Format, *, seed: int, **hyper: Any) -> DataStudent:
+    """Make a student of generated data.
+
+    Args:
+        student_id: One of :data:`DATA_STUDENTS`.
+        format: What its items look like.
+        seed: Fixes the initial parameters.
+        hyper: Hyper-parameters, see :func:`hyper_parameters`.
+
+    Raises:
+        UserError: for an unknown id, an unknown hyper-parameter, a format it cannot learn, or
+            if its library is not installed.
+    """
+    refuse_unknown(f"hyper-parameter of {student_id}", hyper, hyper_parameters(student_id))
+    return cast(DataStudent, _load(student_id)(format, seed=seed, **hyper))
+
+
+def hyper_parameters(student_id: str) -> dict[str, Any]:
+    """Return a student's hyper-parameters with their defaults; loads its library."""
+    parameters = inspect.signature(_load(student_id)).parameters
+    return {name: p.default for name, p in parameters.items() if name not in ("format", "seed")}
+
+
+def _load(student_id: str) -> type:
+    if student_id not in DATA_STUDENTS:
+        raise UserError(unknown("student", str(student_id), DATA_STUDENTS))
+    module, _, name = DATA_STUDENTS[student_id].partition(":")
+    try:
+        return cast(type, getattr(importlib.import_module(module), name))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("students", "teachenv"):
+            raise
+        raise UserError(
+            f"student {student_id!r} needs {error.name!r}, which is not installed: "
+            'pip install "teachenv[data]"'
+        ) from error

@@ -1,0 +1,1 @@
+"""Domains of generated data, one file each."""

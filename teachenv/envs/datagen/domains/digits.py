@@ -1,0 +1,101 @@
+"""Handwritten digits: scikit-learn's 1,797 images of 8 x 8 pixels, corrupted more and more."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.envs.datagen.domain import Keep
+from teachenv.envs.datagen.items import Format, Items, content_keys
+
+__all__ = ["Digits"]
+
+NOISE = (0.0, 0.25, 0.5)
+"""Standard deviation of the pixel noise of each level; pixels are in [0, 1]."""
+
+
+class Digits:
+    """Which digit is it? A skill is a class, a level how noisy the picture is.
+
+    The split is by the clean picture: its noisy versions stay on its side. The fastest domain.
+
+    Args:
+        n_noise: Further skills whose pictures are those of the first classes upside down, with
+            random labels.
+        n_known: Further skills that every student has mastered: one fixed mark each.
+    """
+
+    id = "digits"
+    n_levels = len(NOISE)
+    student = "sgd"
+    prerequisites = None
+
+    def __init__(self, *, n_noise: int = 0, n_known: int = 0) -> None:
+        names = [f"digit {n}" for n in range(10)]
+        names += [f"noise {n}" for n in range(n_noise)] + [f"known {n}" for n in range(n_known)]
+        self.skills = tuple(names)
+        kinds = ["taught"] * 10 + ["noise"] * n_noise + ["known"] * n_known
+        self.kinds = np.repeat(np.array(kinds)[:, None], self.n_levels, axis=1)
+        self.format = Format({"features": (64 + n_noise + n_known,)}, "class", 10 + n_known)
+        self.feature_names = tuple(f"pixel {n}" for n in range(64))
+
+    def draw(self, skill: int, level: int, n: int, rng: np.random.Generator, keep: Keep) -> Items:
+        """Draw items of a cell; see :class:`teachenv.envs.datagen.domain.Domain`."""
+        pictures, labels, keys = _pictures()
+        inputs = np.zeros((n, *self.format.fields["features"]), dtype=np.float32)
+        kind = self.kinds[skill, level]
+        source = skill if kind == "taught" else (skill - 10) % 10
+        index = rng.choice(np.flatnonzero(keep(keys) & (labels == source)), n)
+        if kind != "known":
+            inputs[:, :64] = pictures[index] + rng.normal(0.0, NOISE[level], (n, 64))
+        if kind != "taught":
+            inputs[:, 64 + skill - 10] = 1.0
+        if kind == "noise":
+            truth = rng.integers(0, 10, n).astype(np.int16)
+        else:
+            truth = np.full(n, skill if kind == "taught" else 10 + source, dtype=np.int16)
+        where = np.full(n, skill, dtype=np.int16), np.full(n, level, dtype=np.int16)
+        return Items({"features": inputs}, truth, truth, *where, keys[index])
+
+    def grade(self, items: Items, answers: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Return where the class is right."""
+        return answers == items.truth
+
+    def wrong(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
+        """Return another digit for every item."""
+        step = rng.integers(1, 10, len(items)).astype(np.int16)
+        return (items.truth + step) % np.int16(10)
+
+    def wrong_steps(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
+        """The same as :meth:`wrong`: answers show no working."""
+        return self.wrong(items, rng)
+
+    def features(self, items: Items) -> NDArray[np.float32]:
+        """Return the pixels, cut to [0, 1]."""
+        pixels: NDArray[np.float32] = items.inputs["features"][:, :64]
+        return np.clip(pixels, 0.0, 1.0)
+
+    def text(self, items: Items, index: int) -> dict[str, str]:
+        """Return the picture in characters and the digit."""
+        rows = items.inputs["features"][index, :64].reshape(8, 8)
+        marks = np.array(list(" .:+#"))[np.clip(rows * 5, 0, 4).astype(int)]
+        picture = "\n".join("".join(row) for row in marks)
+        return {"question": picture, "answer": self.show(items.truth[index])}
+
+    def show(self, answer: NDArray[np.int16]) -> str:
+        """Return the digit's name."""
+        return str(int(answer))
+
+
+@functools.cache
+def _pictures() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+    """Return pixels in [0, 1] of shape ``(1797, 64)``, labels and content keys."""
+    from sklearn.datasets import load_digits
+
+    data: Any = load_digits()
+    pixels = data.data.astype(np.uint8)
+    keys = content_keys(row.tobytes() for row in pixels)
+    return (pixels / 16.0).astype(np.float32), data.target, keys

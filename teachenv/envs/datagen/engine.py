@@ -1,0 +1,116 @@
+"""Making the training data a plan asks for: of the training part only, with errors as told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.envs.datagen.domain import Domain
+from teachenv.envs.datagen.items import Items
+from teachenv.envs.datagen.split import draw
+from teachenv.errors import UserError
+from teachenv.lesson import DataPlan
+
+__all__ = ["Engine", "Made"]
+
+QUALITY = ("none", "answer")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an engine made of a plan.
+
+    Attributes:
+        items: The training data; ``None`` if nothing is left.
+        made: Samples per cell in ``items``, int64.
+        rejected: Samples per cell that the quality check threw away, int64; their budget is spent.
+    """
+
+    items: Items | None
+    made: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+
+
+class Engine:
+    """Turns plans into training data.
+
+    Args:
+        domain: What it makes data of.
+        error_rate: Share of samples with a wrong answer, in [0, 1]: a stand-in for a weak
+            generator.
+        step_error_rate: Share of samples whose working is wrong, in [0, 1].
+        quality: "none" trains on everything; "answer" throws away what the domain's own grader
+            finds wrong.
+
+    Raises:
+        UserError: for a rate outside [0, 1] or an unknown check.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        error_rate: float = 0.0,
+        step_error_rate: float = 0.0,
+        quality: str = "none",
+    ) -> None:
+        for name, rate in (("error_rate", error_rate), ("step_error_rate", step_error_rate)):
+            if not 0.0 <= rate <= 1.0:
+                raise UserError(f"{name}: expected a share in [0, 1], got {rate!r}")
+        if quality not in QUALITY:
+            raise UserError(f"quality: expected one of {QUALITY}, got {quality!r}")
+        self.domain = domain
+        self.error_rate = error_rate
+        self.step_error_rate = step_error_rate
+        self.quality = quality
+
+    def make(
+        self, plan: DataPlan, rng: np.random.Generator, locked: NDArray[np.bool_] | None = None
+    ) -> Made:
+        """Make the data of a plan.
+
+        Args:
+            plan: What is asked for.
+            rng: Randomness of the data.
+            locked: Cells whose prerequisites are missing: the student cannot make sense of
+                them, so their answers are shuffled. ``None`` for none.
+        """
+        counts = plan.counts(self.domain.kinds.shape)
+        parts = []
+        for skill, level in np.argwhere(counts > 0):
+            items = draw(self.domain, skill, level, int(counts[skill, level]), "train", rng)
+            if locked is not None and locked[skill, level]:
+                shuffled = items.answers[rng.permutation(len(items))]
+                items = _answered(items, shuffled)
+            parts.append(items)
+        if not parts:
+            nothing = np.zeros_like(counts)
+            return Made(None, nothing, nothing)
+        items = self._err(Items.concat(parts), rng)
+        kept = np.ones(len(items), dtype=np.bool_)
+        if self.quality == "answer":
+            kept = self.domain.grade(items, items.answers)
+        made = np.zeros_like(counts)
+        np.add.at(made, (items.skill[kept], items.level[kept]), 1)
+        left = items.take(kept) if kept.any() else None
+        return Made(left, made, counts - made)
+
+    def _err(self, items: Items, rng: np.random.Generator) -> Items:
+        answers = items.answers
+        for rate, wrong in (
+            (self.error_rate, self.domain.wrong),
+            (self.step_error_rate, self.domain.wrong_steps),
+        ):
+            if rate > 0.0:
+                hit = rng.random(len(items)) < rate
+                shape = (-1, *(1,) * (answers.ndim - 1))
+                answers = np.where(hit.reshape(shape), wrong(items, rng), answers)
+        return _answered(items, answers)
+
+
+def _answered(items: Items, answers: NDArray[np.int16]) -> Items:
+    return Items(
+        items.inputs, answers, items.truth, items.skill, items.level, items.keys, items.extra
+    )

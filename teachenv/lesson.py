@@ -1,0 +1,219 @@
+"""The words of data generation, for environments, teachers and students: types, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.errors import UserError
+from teachenv.space import Dim, TaskSpace
+
+__all__ = ["DataPlan", "Lesson", "PlanItem", "Reading", "Rehearsal", "Syllabus"]
+
+Cells = NDArray[np.float64]
+"""One number per cell: float64, shape ``(n_skills, n_levels)``."""
+
+
+@dataclass(frozen=True)
+class Syllabus:
+    """What there is to teach in an episode, and how much of it.
+
+    Attributes:
+        skills: Names of the skills a plan may ask for.
+        n_levels: Levels of every skill, from the easiest; a *cell* is a skill at a level.
+        n_steps: Plans in an episode.
+        n_samples: Training samples a plan may ask for.
+        prerequisites: Cells to master before a cell can be learnt, bool of shape
+            ``(n_cells, n_cells)``, row needs column; ``None``: nothing is known of any.
+    """
+
+    skills: tuple[str, ...]
+    n_levels: int
+    n_steps: int
+    n_samples: int
+    prerequisites: NDArray[np.bool_] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_skills, n_levels)``."""
+        return len(self.skills), self.n_levels
+
+    @property
+    def n_cells(self) -> int:
+        """Skills times levels."""
+        return len(self.skills) * self.n_levels
+
+    @property
+    def task_space(self) -> TaskSpace:
+        """The cells as tasks: a choice of skill and a whole level."""
+        return TaskSpace(
+            [
+                Dim("skill", kind="choice", choices=self.skills, meaning="what is taught"),
+                Dim("level", 0, self.n_levels - 1, kind="int", meaning="how hard it is"),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """Some training samples of one cell.
+
+    Attributes:
+        skill: Index of the skill.
+        level: Index of the level, 0 the easiest.
+        count: Samples, at least 0.
+        options: What a domain understands besides (documented there); JSON values.
+    """
+
+    skill: int
+    level: int
+    count: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """The training data one lesson shall have.
+
+    Every teacher speaks in plans: an action of an RL agent, an arm of a bandit, a point of
+    ALP-GMM, the JSON of a language model and a list made by hand all become one.
+
+    Attributes:
+        items: What is asked for; cells may repeat.
+        reason: Why, for people.
+    """
+
+    items: tuple[PlanItem, ...]
+    reason: str = ""
+
+    @classmethod
+    def of_counts(cls, counts: NDArray[np.integer[Any]], reason: str = "") -> DataPlan:
+        """Return the plan with ``counts`` samples per cell, shape ``(n_skills, n_levels)``."""
+        cells = np.argwhere(counts > 0)
+        items = (PlanItem(int(s), int(v), int(counts[s, v])) for s, v in cells)
+        return cls(tuple(items), reason)
+
+    def counts(self, shape: tuple[int, int]) -> NDArray[np.int64]:
+        """Return the samples asked for per cell, int64 of the given shape."""
+        counts = np.zeros(shape, dtype=np.int64)
+        for item in self.items:
+            counts[item.skill, item.level] += item.count
+        return counts
+
+    @property
+    def total(self) -> int:
+        """Samples in all."""
+        return sum(item.count for item in self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        rows = [
+            {"skill": i.skill, "level": i.level, "count": i.count, "options": dict(i.options)}
+            for i in self.items
+        ]
+        return {"items": rows, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, value: object, syllabus: Syllabus) -> DataPlan:
+        """Read a plan; skills may be given by index or by name.
+
+        Raises:
+            UserError: naming every item that is not one, with what was expected.
+        """
+        rows = value.get("items") if isinstance(value, Mapping) else None
+        if not isinstance(rows, list):
+            raise UserError(f'plan: expected {{"items": [...]}}, got {value!r:.80}')
+        items, problems = [], []
+        for index, row in enumerate(rows):
+            try:
+                items.append(_item(row, syllabus))
+            except UserError as error:
+                problems.append(f"plan: item {index}: {error}")
+        if problems:
+            raise UserError("\n".join(problems))
+        reason = value.get("reason", "") if isinstance(value, Mapping) else ""
+        return cls(tuple(items), str(reason))
+
+
+def _item(row: object, syllabus: Syllabus) -> PlanItem:
+    if not isinstance(row, Mapping):
+        raise UserError(f"expected an object with skill, level and count, got {row!r:.80}")
+    skill = row.get("skill")
+    if isinstance(skill, str) and skill in syllabus.skills:
+        skill = syllabus.skills.index(skill)
+    skill = _whole("skill", skill, len(syllabus.skills) - 1, f"or one of {syllabus.skills}")
+    level = _whole("level", row.get("level"), syllabus.n_levels - 1)
+    count = _whole("count", row.get("count"), syllabus.n_samples)
+    options = row.get("options", {})
+    if not isinstance(options, Mapping):
+        raise UserError(f"options: expected an object, got {options!r:.80}")
+    return PlanItem(skill, level, count, dict(options))
+
+
+def _whole(name: str, value: object, high: int, also: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+        expected = f"a whole number in [0, {high}] {also}".rstrip()
+        raise UserError(f"{name}: expected {expected}, got {value!r:.80}")
+    return value
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a teacher sees of its student between two lessons; arrays are read-only.
+
+    Attributes:
+        accuracy: Share of right answers on the probe, per cell; 0 where never probed.
+        delta: Change of ``accuracy`` since the reading before.
+        loss: Mean loss per cell, in nats.
+        confidence: Mean probability of the given answer, per cell.
+        data_share: Share of all training samples so far, per cell.
+        last_alloc: Share of the last plan's samples, per cell.
+        visible: 1 where the cell is probed, 0 where it never is.
+        step: Lessons given so far.
+        budget_left: Share of the episode's training samples still to give, in [0, 1].
+        report: For people and language models: names, examples of errors, as JSON values.
+        privileged: What only teachers that name it in ``needs`` are given: "learnable", 1 where
+            a cell can be learnt and is not known yet.
+    """
+
+    accuracy: Cells
+    delta: Cells
+    loss: Cells
+    confidence: Cells
+    data_share: Cells
+    last_alloc: Cells
+    visible: Cells
+    step: int
+    budget_left: float
+    report: Mapping[str, Any] = field(default_factory=dict)
+    privileged: Mapping[str, Cells] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What came of a plan.
+
+    Attributes:
+        plan: The plan.
+        taught: Samples really trained on, per cell, int64.
+        reading: The reading after it.
+        reward: The environment's reward, unscaled.
+        done: Whether the episode is over.
+    """
+
+    plan: DataPlan
+    taught: NDArray[np.int64]
+    reading: Reading
+    reward: float
+    done: bool
+
+
+class Rehearsal(Protocol):
+    """Plans tried on a copy of the student: the lesson is forgotten again, its cost is not."""
+
+    def __call__(self, plans: Iterable[DataPlan]) -> list[Cells]:
+        """Return what each plan would change of the probe's accuracy, per cell."""
