@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("teachenv", "teachers", "students")
 LEARNING = ("torch", "ray", "stable_baselines3", "jax", "sbx")
 HEAVY = (*LEARNING, "matplotlib", "sklearn", "Box2D", "pygame", "moviepy")
+RAY_ONLY = ("teachenv.experiments.study_trial", "teachenv.experiments.study_tune")
 MAX_IMPORT_S = 1.5
 
 
@@ -48,11 +49,15 @@ def within(name: str, *packages: str) -> bool:
 
 def forbidden(module: str, name: str, at_import: bool) -> bool:
     """Whether ``module`` may not import ``name``; the table of the design."""
-    top = within(module, "teachenv.experiments", "teachenv.cli", "teachenv.__main__")
+    top = within(
+        module, "teachenv.experiments", "teachenv.cli", "teachenv.cli_study", "teachenv.__main__"
+    )
     if within(name, "teachenv.experiments", "teachenv.cli") and not top:
         return True
     if within(module, "teachenv"):
-        if at_import and within(name, "sklearn", *LEARNING):
+        if module in RAY_ONLY and within(name, "ray", *RAY_ONLY):
+            return False
+        if at_import and within(name, "sklearn", *LEARNING, *RAY_ONLY):
             return True
         if top:
             return False
@@ -61,7 +66,7 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
         return within(name, "teachers") or (at_import and within(name, "matplotlib"))
     if within(module, "teachers"):
         if within(name, "teachenv"):
-            allowed = ("space", "protocols", "seeding", "findings", "errors", "lesson")
+            allowed = ("space", "protocols", "seeding", "findings", "errors", "lesson", "llm")
             return not within(name, *(f"teachenv.{part}" for part in allowed))
         if within(name, "scipy", "sklearn"):
             return at_import and within(name, "sklearn")
@@ -96,6 +101,10 @@ def test_imports_obey_the_table(package: str) -> None:
         ("teachenv.experiments.loop", "teachers.make", True, False),
         ("teachenv.wrap", "teachenv.experiments.loop", True, True),
         ("teachenv.wrap", "torch", True, True),
+        ("teachenv.experiments.study_tune", "ray.tune", True, False),
+        ("teachenv.experiments.study_tune", "torch", True, True),
+        ("teachenv.experiments.compare", "teachenv.experiments.study_tune", True, True),
+        ("teachenv.experiments.compare", "teachenv.experiments.study_tune", False, False),
         ("teachenv.envs.datagen.env", "students.data.make", False, False),
         ("teachenv.envs.datagen.env", "students.data.make", True, True),
         ("teachers.riac", "teachenv.broker.Broker", True, True),

@@ -13,6 +13,7 @@ from teachenv.errors import UserError, refuse_unknown, unknown
 __all__ = ["DATA_STUDENTS", "DataStudent", "hyper_parameters", "make"]
 
 DATA_STUDENTS: dict[str, str] = {
+    "llm": "students.data.llm:Llm",
     "sgd": "students.data.sgd:Sgd",
 }
 """Student id to ``"module:Class"``."""
