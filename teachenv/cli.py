@@ -1,20 +1,21 @@
-"""The command line: ``teachenv run | resume | evaluate | plot | list | check | bench-teachers``."""
+"""The command line: ``teachenv run | resume | evaluate | plot | list | check | ...``."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from teachenv import cli_results, cli_study, cli_teachers
 from teachenv.broker import TooManyFailuresError
+from teachenv.cli_text import console, names, pairs, say
 from teachenv.errors import UserError
 from teachenv.space import TaskError
 
@@ -24,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False, emoji=False)  # "a:x:" is no picture
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -84,9 +84,9 @@ def run(
         student=student,
         steps=steps,
         seed=seed,
-        env_args=_pairs("--env-arg", env_arg),
-        teacher_args=_pairs("--teacher-arg", teacher_arg),
-        student_args=_pairs("--student-arg", student_arg),
+        env_args=pairs("--env-arg", env_arg),
+        teacher_args=pairs("--teacher-arg", teacher_arg),
+        student_args=pairs("--student-arg", student_arg),
         round_steps=round_steps,
         new_student_every=new_student_every,
         eval_every=eval_every,
@@ -102,21 +102,27 @@ def run(
 
 @app.command()
 def resume(
-    folder: RunArgument,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's or a study's folder.")],
     steps: Annotated[
         int | None, typer.Option(help="Extend the run to this many steps in all.")
     ] = None,
 ) -> None:
-    """Continue an interrupted run exactly where its last checkpoint left it."""
+    """Continue an interrupted run or study exactly where its checkpoints left it."""
     from teachenv.experiments import loop
     from teachenv.experiments.progress import ProgressBar
     from teachenv.experiments.store import read_run
+    from teachenv.experiments.study_store import is_study
 
+    if is_study(folder):
+        if steps is not None:
+            raise UserError(f"--steps: {folder} is a study, whose runs all have the same steps")
+        cli_study.resume_study(folder)
+        return
     config = read_run(folder).config
     try:
         with ProgressBar(steps or config.steps, f"{config.teacher} / {config.student}") as bar:
             for reason in loop.resume(folder, bar, steps):
-                _say(f"skipped a damaged checkpoint: {reason}")
+                say(f"skipped a damaged checkpoint: {reason}")
     except KeyboardInterrupt:
         _interrupted(folder)
     _summary(folder)
@@ -140,10 +146,10 @@ def evaluate(
     for line in play.evaluate_run(
         folder,
         test_sets=tuple(test_set or ()),
-        tasks=[_pairs("--task", text.split(",")) for text in task or ()],
+        tasks=[pairs("--task", text.split(",")) for text in task or ()],
         video=video,
     ):
-        _say(line)
+        say(line)
 
 
 @app.command()
@@ -160,7 +166,7 @@ def plot(
     if animate is not None:
         paths.append(animate_run(folder, fmt=animate))
     for path in paths:
-        _say(str(path))
+        say(str(path))
 
 
 @app.command()
@@ -181,11 +187,11 @@ def gallery(
     """Draw levels over the task space of environments."""
     from teachenv.experiments.gallery import draw_gallery
 
-    given = _pairs("--env-arg", env_arg)
+    given = pairs("--env-arg", env_arg)
     for path in draw_gallery(
         out, env_ids=env or (), env_args=given, run=run, n=n, level_seed=level_seed
     ):
-        _say(str(path))
+        say(str(path))
 
 
 @app.command(name="list")
@@ -220,14 +226,14 @@ def check(
     from teachenv.experiments import catalogue
 
     errors = 0
-    own = catalogue.check_own(teacher or (), _pairs("--teacher-arg", teacher_arg))
+    own = catalogue.check_own(teacher or (), pairs("--teacher-arg", teacher_arg))
     ours = catalogue.check(names) if names or not teacher else ()
     for name, findings, speed in itertools.chain(own, ours):
-        _say(f"{name}: {'' if findings else 'ok'}".rstrip())
+        say(f"{name}: {'' if findings else 'ok'}".rstrip())
         if speed:
-            _say(f"  {speed}")
+            say(f"  {speed}")
         for finding in findings:
-            _say(f"  {finding.severity} {finding.code}: {finding.message}")
+            say(f"  {finding.severity} {finding.code}: {finding.message}")
             errors += finding.severity == "error"
     if errors:
         raise typer.Exit(1)
@@ -267,8 +273,8 @@ def bench_teachers(
 
     with bench_table.counting() as watcher:
         verdict = bench(
-            _names(teachers),
-            worlds=_names(worlds),
+            names(teachers),
+            worlds=names(worlds),
             n_seeds=seeds,
             reference=None if fresh else (reference or SHIPPED),
             n_workers=workers,
@@ -280,10 +286,16 @@ def bench_teachers(
     for table in bench_table.tables(verdict):
         console.print(table)
     for line in bench_table.notes(verdict):
-        _say(line)
-    _say(f"{out / 'bench.png'}\n{out / 'table.md'}")
+        say(line)
+    say(f"{out / 'bench.png'}\n{out / 'table.md'}")
     if verdict.failed:
         raise typer.Exit(1)
+
+
+app.command()(cli_study.compare)
+app.command()(cli_study.status)
+app.command()(cli_results.export)
+app.command()(cli_teachers.train_teacher)
 
 
 def main() -> None:
@@ -297,38 +309,13 @@ def main() -> None:
         sys.exit(2)
 
 
-def _say(line: str) -> None:
-    """Print a line as it is: no markup, and no breaks, so that paths can be copied."""
-    console.print(line, markup=False, soft_wrap=True)
-
-
-def _pairs(option: str, texts: list[str] | None) -> dict[str, Any]:
-    """Read ``name=value`` texts; values are JSON where they can be, text otherwise."""
-    pairs: dict[str, Any] = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UserError(f"{option}: expected NAME=VALUE, got {text!r}")
-        try:
-            pairs[name] = json.loads(value)
-        except ValueError:
-            pairs[name] = value
-    return pairs
-
-
-def _names(texts: list[str] | None) -> list[str] | None:
-    """Read names separated by commas; ``None`` if there are none."""
-    names = [name.strip() for text in texts or () for name in text.split(",")]
-    return [name for name in names if name] or None
-
-
 def _interrupted(folder: Path) -> None:
     from teachenv.experiments.store import is_run
 
     if is_run(folder):
-        _say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
+        say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
     else:
-        _say("interrupted before anything ran")
+        say("interrupted before anything ran")
     raise typer.Exit(130)
 
 
@@ -348,5 +335,5 @@ def _summary(folder: Path) -> None:
     trials = sum(row["trials"] for row in done.times)
     lost = sum(row["lost"] for row in done.times)
     share = f" ({lost / trials:.1%})" if trials else ""
-    _say(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
-    _say(f"pictures: teachenv plot {shlex.quote(str(folder))}")
+    say(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
+    say(f"pictures: teachenv plot {shlex.quote(str(folder))}")

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from teachenv.cli_text import say
 from teachenv.errors import UserError
-
-console = Console(highlight=False, emoji=False)
 
 
 def export(
@@ -36,4 +34,4 @@ def export(
         raise UserError("export: say --csv, --parquet or --tensorboard; several may be said")
     for kind in kinds:
         for path in write(folder, kind, out or folder / "export"):
-            console.print(str(path), markup=False, soft_wrap=True)
+            say(str(path))

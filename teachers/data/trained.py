@@ -1,0 +1,158 @@
+"""A policy that was trained by reinforcement learning, as a teacher."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.envs.datagen.actions import ACTION_MODES, decoder
+from teachenv.envs.datagen.observations import observe
+from teachenv.errors import UserError, one_of
+from teachenv.lesson import DataPlan, Reading, Syllabus
+from teachers.data.base import DataTeacher
+
+__all__ = ["FORMAT", "Policy", "Trained"]
+
+FORMAT = 1
+MAX_BYTES = 256 << 20
+"""Bytes of a saved policy at most."""
+
+Activation = Literal["tanh", "relu"]
+Head = Literal["clip", "tanh", "argmax"]
+
+
+class Policy(NamedTuple):
+    """A multi-layer perceptron from an observation to its best action, in NumPy.
+
+    Attributes:
+        layers: Weights ``(n_out, n_in)`` and biases ``(n_out,)``, from the input on.
+        activation: Between layers.
+        head: What becomes of the last layer: "clip" to [-1, 1], "tanh", or "argmax" for one of
+            ``n_out`` actions.
+    """
+
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    activation: Activation
+    head: Head
+
+    def act(self, observation: NDArray[np.float32]) -> Any:
+        """Return the action for an observation, float32 ``(n_in,)``."""
+        value = observation.astype(np.float64)
+        for index, (weight, bias) in enumerate(self.layers):
+            if index:
+                value = np.tanh(value) if self.activation == "tanh" else np.maximum(value, 0.0)
+            value = weight @ value + bias
+        if self.head == "argmax":
+            return int(value.argmax())
+        bounded = np.tanh(value) if self.head == "tanh" else np.clip(value, -1.0, 1.0)
+        return bounded.astype(np.float32)
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write ``teacher.json`` and ``policy.npz`` (no pickle) into a folder.
+
+        Args:
+            folder: Made if missing.
+            about: What else to keep of it, JSON values; "action_mode" is needed to load it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {}
+        for index, (weight, bias) in enumerate(self.layers):
+            arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
+        np.savez(folder / "policy.npz", **arrays)
+        header = {"format": FORMAT, "activation": self.activation, "head": self.head}
+        (folder / "teacher.json").write_text(json.dumps({**header, **about}, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[Policy, dict[str, Any]]:
+        """Read what :meth:`save` wrote; returns the policy and what is kept of it.
+
+        Raises:
+            UserError: if there is none, or it is damaged.
+        """
+        try:
+            large = [p for p in (folder / "policy.npz", folder / "teacher.json") if _large(p)]
+            if large:
+                raise UserError(f"{large[0]}: larger than {MAX_BYTES >> 20} MiB; not a teacher's")
+            about = json.loads((folder / "teacher.json").read_text())
+            if about["format"] != FORMAT:
+                raise UserError(f"{folder}: format {about['format']}, this version reads {FORMAT}")
+            with np.load(folder / "policy.npz", allow_pickle=False) as arrays:
+                n_layers = len(arrays.files) // 2
+                layers = tuple(
+                    (_matrix(arrays[f"weight_{i}"], 2), _matrix(arrays[f"bias_{i}"], 1))
+                    for i in range(n_layers)
+                )
+            one_of("activation", about["activation"], ("tanh", "relu"))
+            one_of("head", about["head"], ("clip", "tanh", "argmax"))
+            one_of("action_mode", about["action_mode"], ACTION_MODES)
+            return cls(layers, about["activation"], about["head"]), about
+        except UserError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            raise UserError(
+                f"{folder}: not a saved teacher (teachenv train-teacher makes one): {error}"
+            ) from None
+
+
+class Trained(DataTeacher):
+    """A policy made by ``teachenv train-teacher``; its best action, always.
+
+    Args:
+        syllabus: What there is to teach; of the size it was trained on.
+        seed: Whole number in [0, 2**63]: of the counts drawn.
+        path: Its folder.
+
+    Raises:
+        UserError: if there is no policy, or it was trained on another size.
+    """
+
+    id = "trained"
+
+    def __init__(self, syllabus: Syllabus, *, seed: int = 0, path: str = "") -> None:
+        super().__init__(syllabus, seed=seed)
+        if not path:
+            raise UserError(
+                "teacher trained: say where it was saved (teacher argument path=FOLDER; "
+                "teachenv train-teacher makes one)"
+            )
+        self._policy, about = Policy.load(Path(path))
+        self._about = {name: about.get(name) for name in ("algorithm", "action_mode", "steps")}
+        self._decode = decoder(about["action_mode"], syllabus)
+        n_inputs = self._policy.layers[0][0].shape[1] if self._policy.layers else 0
+        n_outputs = len(self._policy.layers[-1][1]) if self._policy.layers else 0
+        expected = 7 * syllabus.n_cells + 2, _n_entries(self._decode.space)
+        if (n_inputs, n_outputs) != expected:
+            raise UserError(
+                f"teacher trained: {path} maps {n_inputs} numbers to {n_outputs}, "
+                f"{syllabus.shape[0]} skills of {syllabus.n_levels} levels need {expected}; "
+                "train one on this environment"
+            )
+
+    def _plan(self, reading: Reading) -> DataPlan:
+        observation = observe(reading, self.syllabus)
+        flat = np.concatenate([observation[name].reshape(-1) for name in sorted(observation)])
+        action = self._policy.act(flat)
+        counts = self._decode(action, reading, self.syllabus.n_samples, self._rng)
+        return DataPlan.of_counts(counts, self.id)
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._about)
+
+
+def _n_entries(space: Any) -> int:
+    return int(space.n) if hasattr(space, "n") else int(np.prod(space.shape))
+
+
+def _large(path: Path) -> bool:
+    return path.stat().st_size > MAX_BYTES
+
+
+def _matrix(array: NDArray[Any], ndim: int) -> NDArray[np.float32]:
+    if array.ndim != ndim or array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise ValueError(f"expected {ndim}-dimensional finite numbers")
+    return array.astype(np.float32)
