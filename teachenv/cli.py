@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shlex
 import sys
@@ -38,7 +39,13 @@ def run(
         str,
         typer.Option(help="Student id; see: teachenv list. auto: the usual for the environment."),
     ] = "auto",
-    steps: Annotated[int, typer.Option(help="Environment steps to train for.")] = 1_000_000,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Environment steps to train for, or training samples of data generation. "
+            "Default: a million, or five episodes of data generation."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Everything random derives from it.")] = 0,
     env_arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For gymnasium.make; repeatable.")
@@ -76,13 +83,14 @@ def run(
     """Train a student under a teacher, in a new run folder."""
     from teachenv.experiments import loop
     from teachenv.experiments.config import RunConfig
+    from teachenv.experiments.data_parts import usual_steps
     from teachenv.experiments.progress import ProgressBar
 
     config = RunConfig(
         env=env,
         teacher=teacher,
         student=student,
-        steps=steps,
+        steps=1_000_000 if steps is None else steps,
         seed=seed,
         env_args=pairs("--env-arg", env_arg),
         teacher_args=pairs("--teacher-arg", teacher_arg),
@@ -92,8 +100,10 @@ def run(
         eval_every=eval_every,
         test_sets=tuple(test_set or ()),
     )
+    if steps is None:
+        config = dataclasses.replace(config, steps=usual_steps(config))
     try:
-        with ProgressBar(steps, teacher) as bar:
+        with ProgressBar(config.steps, teacher) as bar:
             loop.start(config, out, bar)
     except KeyboardInterrupt:
         _interrupted(out)
@@ -325,13 +335,21 @@ def _summary(folder: Path) -> None:
     done = read_run(folder)
     table = Table("test set", "share mastered", "mean return", title=Text(str(folder)))
     last = {row["test_set"]: row for row in done.evals}
+    places = 1 if done.data is None else 3
     for name, row in last.items():
         if row["status"] == "ok":
-            table.add_row(name, f"{row['share_mastered']:.1%}", f"{row['mean_return']:.1f}")
+            mean = f"{row['mean_return']:.{places}f}"
+            table.add_row(name, f"{row['share_mastered']:.1%}", mean)
         else:
             table.add_row(name, "failed", Text(row["error"]))
     if last:
         console.print(table)
+    if done.data is not None:
+        from teachenv.experiments.data_parts import summary
+
+        say(summary(done))
+        say(f"pictures: teachenv plot {shlex.quote(str(folder))}")
+        return
     trials = sum(row["trials"] for row in done.times)
     lost = sum(row["lost"] for row in done.times)
     share = f" ({lost / trials:.1%})" if trials else ""

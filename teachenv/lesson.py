@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from teachenv.errors import UserError
 from teachenv.space import Dim, TaskSpace
 
-__all__ = ["DataPlan", "Lesson", "PlanItem", "Reading", "Rehearsal", "Syllabus"]
+__all__ = [
+    "DataPlan",
+    "Lesson",
+    "PlanItem",
+    "PoolView",
+    "Reading",
+    "Rehearsal",
+    "Selection",
+    "Syllabus",
+]
 
 Cells = NDArray[np.float64]
 """One number per cell: float64, shape ``(n_skills, n_levels)``."""
@@ -217,3 +226,35 @@ class Rehearsal(Protocol):
 
     def __call__(self, plans: Iterable[DataPlan]) -> list[Cells]:
         """Return what each plan would change of the probe's accuracy, per cell."""
+
+
+@dataclass(frozen=True)
+class PoolView:
+    """What a selector sees of a pool of items without labels; arrays have first length ``n``.
+
+    Attributes:
+        student: The student's probabilities of the classes, float64 ``(n, n_classes)``; even
+            ones before it has learnt anything.
+        mentor: Those of the weak teacher that gives the labels, of the same shape.
+        taken: Which items have been labelled already, bool ``(n,)``.
+    """
+
+    student: NDArray[np.float64]
+    mentor: NDArray[np.float64]
+    taken: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which items of a pool to label and learn next.
+
+    Attributes:
+        index: Positions in the pool; none of them taken, none twice.
+        weights: Weight of each item's loss, positive; ``None`` for all one.
+        soft: Share of an item's loss that is taken against the mentor's probabilities, the rest
+            against its answer; in [0, 1].
+    """
+
+    index: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
+    soft: float = 0.0

@@ -16,11 +16,15 @@ from typing import Any, Literal
 
 from teachenv.errors import UserError, one_of
 
-__all__ = ["Chat", "Mode", "read_json"]
+__all__ = ["Chat", "Mode", "NoJsonError", "read_json"]
 
 Mode = Literal["live", "record", "replay"]
 Message = Mapping[str, str]
 """``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+
+class NoJsonError(UserError):
+    """A model's answer holds no JSON."""
 
 
 @dataclass
@@ -132,7 +136,7 @@ def read_json(text: str) -> Any:
     """Return the JSON value in a model's answer, fenced or with words around it.
 
     Raises:
-        UserError: if there is none.
+        NoJsonError: if there is none.
     """
     decoder = json.JSONDecoder()
     for start, letter in enumerate(text):
@@ -141,7 +145,7 @@ def read_json(text: str) -> Any:
                 return decoder.raw_decode(text, start)[0]
             except (ValueError, RecursionError):
                 continue
-    raise UserError(f"expected JSON, got {text!r:.120}")
+    raise NoJsonError(f"expected JSON, got {text!r:.120}")
 
 
 def _read_cassette(path: Path) -> dict[str, str]:

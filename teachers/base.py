@@ -240,7 +240,7 @@ class BaseTeacher(ABC):
             "outstanding": _picks_state(self._outstanding, self.space.dim),
             "method": self._state(),
         }
-        return _copy(state)
+        return copy_state(state)
 
     def load_state_dict(self, state: State) -> None:
         """Continue from :meth:`state_dict`.
@@ -256,7 +256,7 @@ class BaseTeacher(ABC):
                 raise ValueError(
                     f"load_state_dict: the state has {key} {state.get(key)!r}, this is {value!r}"
                 )
-        state = _copy(state)
+        state = copy_state(state)
         try:
             counts = {key: int(state["counts"][key]) for key in self._counts}
             bits = np.random.PCG64()
@@ -292,14 +292,14 @@ def _picks_from(state: State, space: TaskSpace) -> dict[int, Pick]:
     }
 
 
-def _copy(state: State) -> State:
+def copy_state(state: State) -> State:
     """Return a state with every container and array copied."""
     return {key: _copy_value(value) for key, value in state.items()}
 
 
 def _copy_value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _copy(dict(value))
+        return copy_state(dict(value))
     if isinstance(value, list):
         return [_copy_value(item) for item in value]
     return value.copy() if isinstance(value, np.ndarray) else value

@@ -13,6 +13,7 @@ from scipy import stats
 from teachenv.errors import UserError
 from teachenv.experiments.significance import (
     Design,
+    _studentised,
     choose_design,
     holm,
     labellings,
@@ -38,6 +39,9 @@ def test_all_ways_to_label_are_gone_through():
     assert len(np.unique(splits, axis=0)) == len(splits)
     swaps = labellings(Design(1, 4, True))
     assert swaps.shape == (16, 1, 8)
+    assert Design(1, 4, True).smallest_p == 2 / 16
+    assert Design(1, 4, False).smallest_p == 2 / 70
+    assert Design(3, 9, True).smallest_p == 2 / len(labellings(Design(3, 9, True)))
     assert (swaps[..., :4] + swaps[..., 4:] == 1).all()
     for labels in (splits, swaps, labellings(Design(2, 9, False)), labellings(Design(2, 9, True))):
         half = labels.shape[2] // 2
@@ -45,18 +49,37 @@ def test_all_ways_to_label_are_gone_through():
         assert (labels.sum(axis=2) == half).all()
 
 
-def test_the_statistic_is_brunner_munzels():
+@pytest.mark.parametrize("seed", range(8))
+def test_the_statistic_is_brunner_munzels(seed):
     """Its p-value by permutation, with the statistic from SciPy."""
-    rng = np.random.default_rng(4)
-    ours, theirs = rng.normal(0.5, 1, 4), rng.normal(0, 2, 4)
+    rng = np.random.default_rng(seed)
+    ours, theirs = rng.normal(0.2 * seed, 1, 4), rng.normal(0, 2, 4)
     pooled = np.concatenate([ours, theirs])
     sizes = []
     for chosen in combinations(range(8), 4):
         x, y = pooled[list(chosen)], np.delete(pooled, chosen)
         with np.errstate(divide="ignore", invalid="ignore"):
-            sizes.append(abs(stats.brunnermunzel(x, y).statistic))
+            sizes.append(abs(stats.brunnermunzel(x, y, distribution="normal").statistic))
     expected = np.mean(np.array(sizes) >= sizes[0] - 1e-9)
     assert p_of(ours, theirs) == pytest.approx(expected, abs=1e-12)
+
+
+def test_tasks_are_summed_with_their_variances():
+    """The same by loops, for two tasks that scatter differently."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(0, [[1], [9]], (2, 5)), rng.normal(1, 1, (2, 5))], axis=1)
+    labels = labellings(Design(2, 5, False))[:300]
+    expected = []
+    for ours in labels.astype(bool):
+        gap, variance = 0.0, 0.0
+        for values, mine in zip(scores, ours, strict=True):
+            x, y = values[mine], values[~mine]
+            won = [np.mean(one > y) for one in x]
+            lost = [np.mean(one > x) for one in y]
+            gap += np.mean(won) - 0.5
+            variance += max((np.var(won, ddof=1) + np.var(lost, ddof=1)) / 5, 0.25 / 5**4)
+        expected.append(gap / np.sqrt(variance))
+    assert _studentised(scores, labels) == pytest.approx(np.array(expected))
 
 
 def test_p_values_at_the_edges():
@@ -137,8 +160,10 @@ def test_teachers_not_told_apart_share_a_rank():
         name: rng.uniform(low, low + 0.1, 8)
         for name, low in {"c": 0.1, "a": 0.8, "b": 0.82, "d": 0.4, "e": 0.12}.items()
     }
-    ranks = {s.teacher: s.rank for s in judge(scores).standings}
-    assert ranks == {"a": 1, "b": 1, "d": 3, "c": 4, "e": 4}
+    standings = judge(scores).standings
+    assert {s.teacher: s.rank for s in standings} == {"a": 1, "b": 1, "d": 3, "c": 4, "e": 4}
+    top = sorted(("a", "b"), key=lambda name: -np.mean(scores[name]))
+    assert [s.teacher for s in standings[:3]] == [*top, "d"]
 
 
 @pytest.mark.parametrize("n_seeds", [1, 2, 4])

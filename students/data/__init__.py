@@ -14,7 +14,11 @@ __all__ = ["DATA_STUDENTS", "DataStudent", "hyper_parameters", "make"]
 
 DATA_STUDENTS: dict[str, str] = {
     "llm": "students.data.llm:Llm",
+    "film": "students.data.film:Film",
     "sgd": "students.data.sgd:Sgd",
+    "gru": "students.data.gru:Gru",
+    "hf": "students.data.hf:Hf",
+    "transformer": "students.data.transformer:Transformer",
 }
 """Student id to ``"module:Class"``."""
 

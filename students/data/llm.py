@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.items import Format, Items, Prediction
+from teachenv.envs.datagen.texts import read_answer, written
 from teachenv.errors import UserError
-from teachenv.llm import Chat, Mode, read_json
+from teachenv.llm import Chat, Mode, NoJsonError, read_json
 from teachenv.protocols import State
 
 __all__ = ["Llm"]
@@ -102,7 +103,11 @@ class Llm:
         texts: list[str] = []
         for start in range(0, len(items), self._batch):
             texts += self._ask(questions[start : start + self._batch])
-        answers = np.stack([self._read(text) for text in texts])
+        answers = np.zeros((len(items), *self._answer_shape), dtype=np.int16)
+        for index, text in enumerate(texts):
+            answer = read_answer(self._format, text)
+            if answer is not None:
+                answers[index] = answer
         given = (answers == items.answers).reshape(len(items), -1).all(axis=1)
         loss = np.where(given, 0.0, np.log(self._format.n_answers)).astype(np.float32)
         return Prediction(answers, np.ones(len(items), dtype=np.float32), loss)
@@ -118,10 +123,10 @@ class Llm:
     def _ask(self, questions: NDArray[np.int16]) -> list[str]:
         """Return one text per question; empty ones where the reply lacks them."""
         lines = [
-            f"Q: {self._words(q)}\nA: {self._words(np.atleast_1d(a))}"
+            f"Q: {written(self._format, q)}\nA: {written(self._format, a)}"
             for q, a in zip(self._questions, self._answers, strict=True)
         ]
-        lines += [f"Question {i + 1}: {self._words(q)}" for i, q in enumerate(questions)]
+        lines += [f"Question {i + 1}: {written(self._format, q)}" for i, q in enumerate(questions)]
         messages = [
             {"role": "system", "content": _SYSTEM},
             {"role": "user", "content": "\n".join(lines)},
@@ -129,31 +134,6 @@ class Llm:
         try:
             reply = read_json(self.chat.ask(messages, as_json=True))["answers"]
             texts = [str(text) for text in reply]
-        except (UserError, KeyError, TypeError) as error:
-            if isinstance(error, UserError) and not str(error).startswith("expected JSON"):
-                raise
+        except (NoJsonError, KeyError, TypeError):
             texts = []
         return [*texts, *[""] * len(questions)][: len(questions)]
-
-    def _words(self, tokens: NDArray[np.int16]) -> str:
-        return "".join(self._format.vocabulary[t] for t in tokens if t > 0)
-
-    def _read(self, text: str) -> NDArray[np.int16]:
-        """Return the tokens of an answer: the longest words first; zeros where it is none."""
-        answer = np.zeros(self._answer_shape, dtype=np.int16)
-        left, found = "".join(text.split()), []
-        words = sorted(range(1, len(self._format.vocabulary)), key=self._length, reverse=True)
-        while left:
-            token = next((w for w in words if left.startswith(self._format.vocabulary[w])), 0)
-            if not token:
-                return answer
-            found.append(token)
-            left = left[len(self._format.vocabulary[token]) :]
-        if self._format.answer == "class":
-            return np.int16(found[0] if len(found) == 1 else 0) + answer
-        if len(found) <= len(answer):
-            answer[: len(found)] = found
-        return answer
-
-    def _length(self, token: int) -> int:
-        return len(self._format.vocabulary[token])

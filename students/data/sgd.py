@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import SGDClassifier
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from teachenv.envs.datagen.items import Format, Items, Prediction
 from teachenv.errors import UserError
@@ -49,7 +50,8 @@ class Sgd:
     ) -> None:
         """Learn; see :meth:`students.data.base.DataStudent.train`.
 
-        Soft labels become one weighted sample per class.
+        Soft labels become one weighted sample per class. All epochs are one call, each in an
+        order of its own: most of a call on few samples is overhead.
         """
         features, labels = items.inputs["features"].astype(np.float64), items.answers
         if soft is not None:
@@ -58,16 +60,21 @@ class Sgd:
             labels = np.tile(np.arange(n_classes, dtype=np.int16), n)
             share = soft.reshape(-1)
             weights = share if weights is None else share * np.repeat(weights, n_classes)
+        rng = np.random.default_rng(seed)
+        order = np.concatenate([rng.permutation(len(labels)) for _ in range(epochs)])
         model = self._model(seed)
-        with threadpool_limits(1):
-            for _ in range(epochs):
-                model.partial_fit(features, labels, sample_weight=weights)
+        with _threads().limit(limits=1):
+            model.partial_fit(
+                features[order],
+                labels[order],
+                sample_weight=None if weights is None else weights[order],
+            )
         self._coef, self._intercept, self._seen = model.coef_, model.intercept_, model.t_
 
     def predict(self, items: Items) -> Prediction:
         """Answer the items: the one-against-others probabilities, normalised."""
         features = items.inputs["features"].astype(np.float64)
-        with threadpool_limits(1):
+        with _threads().limit(limits=1):
             logits = features @ self._coef.T + self._intercept
         each = expit(logits)
         probabilities = each / each.sum(axis=1, keepdims=True)
@@ -82,8 +89,13 @@ class Sgd:
         )
 
     def _model(self, seed: int) -> SGDClassifier:
-        """Return scikit-learn's model in the present state, its shuffling seeded."""
-        model: Any = SGDClassifier(loss="log_loss", alpha=self._alpha, random_state=seed)
+        """Return scikit-learn's model in the present state; it takes samples as they come.
+
+        The seed changes nothing, but keeps it from drawing on NumPy's global generator.
+        """
+        model: Any = SGDClassifier(
+            loss="log_loss", alpha=self._alpha, shuffle=False, random_state=seed
+        )
         model.classes_ = np.arange(len(self._intercept))
         model.n_features_in_ = self._coef.shape[1]
         model.coef_, model.intercept_ = self._coef.copy(), self._intercept.copy()
@@ -98,3 +110,9 @@ class Sgd:
         """Become the student :meth:`state_dict` was taken from."""
         self._coef, self._intercept = state["coef"].copy(), state["intercept"].copy()
         self._seen = float(state["seen"])
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Return what limits threads; finding the libraries takes longer than a lesson."""
+    return ThreadpoolController()

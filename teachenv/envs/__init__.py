@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import gymnasium as gym
+
+from teachenv.envs.datagen.domain import DOMAINS
 
 
 class Entry(NamedTuple):
@@ -14,11 +18,13 @@ class Entry(NamedTuple):
         single: Entry point of one environment.
         time_limit: In steps; ``None`` where episodes end on their own, or inside.
         vector: Entry point of many in one, where they have one of their own.
+        kwargs: Keyword arguments it is always made with.
     """
 
     single: str
     time_limit: int | None = None
     vector: str | None = None
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
 
 def _walkers(single: str, vector: str) -> Entry:
@@ -26,8 +32,16 @@ def _walkers(single: str, vector: str) -> Entry:
     return Entry(f"{package}.environments:{single}", 2000, f"{package}.make_vec:{vector}")
 
 
+def _data_generation(variant: str, single: str) -> dict[str, Entry]:
+    return {
+        f"teachenv/DataGen{variant}-{domain}-v0": Entry(single, kwargs={"domain": domain})
+        for domain in DOMAINS
+    }
+
+
 _CONTROL = "teachenv.envs.control"
 _MAZES = "teachenv.envs.mazes"
+_DATAGEN = "teachenv.envs.datagen"
 _TOY = "teachenv.envs.toy"
 
 ENVS: dict[str, Entry] = {
@@ -47,7 +61,15 @@ ENVS: dict[str, Entry] = {
     "teachenv/Forgetting-v0": Entry(f"{_TOY}.forgetting:ForgettingEnv"),
     "teachenv/SteppingStones-v0": Entry(f"{_TOY}.stepping_stones:SteppingStonesEnv"),
     "teachenv/UnlearnableBox-v0": Entry(f"{_TOY}.unlearnable_box:UnlearnableBoxEnv"),
+    "teachenv/FunctionalTeaching-v0": Entry(f"{_DATAGEN}.functional:FunctionalTeaching"),
+    "teachenv/FunctionalTeachingMulti-v0": Entry(
+        f"{_DATAGEN}.functional_multi:FunctionalTeachingMulti"
+    ),
+    "teachenv/InterventionBudget-v0": Entry(f"{_DATAGEN}.intervention:InterventionBudget"),
     "teachenv/Stressed-v0": Entry("teachenv.stress:make_stressed"),
+    **_data_generation("SkillList", f"{_DATAGEN}.skill_list:SkillList"),
+    **_data_generation("SkillTree", f"{_DATAGEN}.skill_tree:SkillTree"),
+    **_data_generation("OpenEnded", f"{_DATAGEN}.open_ended:OpenEnded"),
 }
 """Gymnasium id -> how it is registered."""
 
@@ -61,4 +83,5 @@ def register_all() -> None:
                 entry_point=entry.single,
                 vector_entry_point=entry.vector,
                 max_episode_steps=entry.time_limit,
+                kwargs=dict(entry.kwargs),
             )

@@ -145,7 +145,7 @@ def _play_one(cell: Cell, runs: Path, retries: int, mirror: Mirror | None) -> Ge
                     for state in played:
                         if mirror is not None:
                             mirror.push(cell.name, folder)
-                        yield Report(cell.name, "running", state.broker.step)
+                        yield Report(cell.name, "running", state.step)
             if mirror is not None:
                 mirror.push(cell.name, folder)
             yield Report(cell.name, "finished", read_status(folder)["step"])

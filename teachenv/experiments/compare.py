@@ -99,7 +99,7 @@ def compare(
         study = load_study(study)
     elif not isinstance(study, Study):
         study = read_study(study)
-    study = _drawn(study)
+    study = drawn(study)
     check_cells(study.cells(check_env=True))
     if storage is not None:
         Mirror(storage)
@@ -151,13 +151,20 @@ def check_cells(cells: Iterable[Cell]) -> None:
     refuse(problems)
 
 
-def _drawn(study: Study) -> Study:
+def drawn(study: Study) -> Study:
     """Return the study with the samples of its search drawn."""
     if study.search is None or study.search.drawn:
         return study
     tuner = _tune()
-    drawn = tuple(tuner.draw(study.search, study.seeds[0]))
-    return dataclasses.replace(study, search=dataclasses.replace(study.search, drawn=drawn))
+    settings = tuple(tuner.draw(study.search, study.seeds[0]))
+    search = dataclasses.replace(study.search, drawn=settings)
+    return dataclasses.replace(study, search=search)
+
+
+def n_workers(means: Means, cells: Iterable[Cell]) -> int:
+    """Return how many of the cells are played at once on this machine."""
+    cpus = means.cpus + max(n_runners(cell) for cell in cells)
+    return means.workers or max(int((os.cpu_count() or 1) / cpus), 1)
 
 
 def _tune() -> Any:
@@ -177,8 +184,9 @@ def _play(folder: StudyFolder, board: Board, means: Means) -> None:
     tuner = _tune()
     scratch = folder.path / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    cpus = means.cpus + max(n_runners(status.cell) for status in board.cells)
-    workers = means.workers or max(int((os.cpu_count() or 1) / cpus), 1)
+    cells = [status.cell for status in board.cells]
+    workers = n_workers(means, cells)
+    cpus = means.cpus + max(n_runners(cell) for cell in cells)
     with tuner.session(means.address, math.ceil(workers * cpus)):
         at_once = tuner.n_slots(cpus)
         if means.workers is not None:

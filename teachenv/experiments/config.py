@@ -35,7 +35,8 @@ class RunConfig:
     student: str = "auto"
     """Id of the student; "auto": the usual one for the environment."""
     steps: int = 1_000_000
-    """Environment steps to train for (rounded up to whole rollouts)."""
+    """Environment steps to train for (rounded up to whole rollouts); with data generation,
+    training samples (rounded up to whole episodes)."""
     seed: int = 0
     """Whole number in [0, 2**63]; everything random derives from it."""
     env_args: Mapping[str, Any] = field(default_factory=dict)
@@ -93,12 +94,15 @@ class RunConfig:
         return problems
 
     def _id_problems(self, check_env: bool) -> list[str]:
-        import students
+        import students.data
         import teachenv  # noqa: F401  (registers the environments)
-        import teachers
+        import teachers.data
 
         problems = []
-        tables = {"teacher": teachers.TEACHERS, "student": ("auto", *students.STUDENTS)}
+        tables = {
+            "teacher": dict.fromkeys((*teachers.TEACHERS, *teachers.data.DATA_TEACHERS)),
+            "student": ("auto", *students.STUDENTS, *students.data.DATA_STUDENTS),
+        }
         for kind, table in tables.items():
             name = getattr(self, kind)
             if not isinstance(name, str) or name not in table:

@@ -9,18 +9,19 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Protocol
 
-from teachenv.broker import Broker
 from teachenv.errors import UserError
 from teachenv.experiments.store import RunFolder, read_status
-from teachenv.protocols import Student
+from teachenv.protocols import State
 
 
 class Loop(Protocol):
     """What is driven."""
 
     round: int
-    broker: Broker
-    student: Student
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
 
     @property
     def finished(self) -> bool:
@@ -28,6 +29,15 @@ class Loop(Protocol):
 
     def advance(self) -> None:
         """Play one round."""
+
+    def announce(self) -> None:
+        """Tell whoever follows the run where it is."""
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from a checkpoint."""
+
+    def close(self) -> None:
+        """Release what it holds."""
 
 
 def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
@@ -60,12 +70,12 @@ def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
     def write(status: str, reason: str = "") -> None:
         at = {"round": previous["round"], "step": previous["step"]}
         if loop is not None:
-            at = {"round": loop.round, "step": loop.broker.step}
+            at = {"round": loop.round, "step": loop.step}
         folder.write_json("status.json", {"status": status, "reason": reason, **at})
 
     try:
         loop = load()
-        loop.broker.advance(loop.broker.step)  # tells a progress bar where it starts
+        loop.announce()
         write("running")
         while not loop.finished:
             loop.advance()
@@ -83,7 +93,7 @@ def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
     finally:
         try:
             if loop is not None:
-                loop.student.close()
+                loop.close()
         finally:
             folder.close()
 

@@ -6,41 +6,28 @@ uninterrupted runs as well; a run resumed at a round's boundary therefore contin
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from teachenv.broker import Broker
 from teachenv.errors import UserError
 from teachenv.experiments import testsets
 from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_checkpoint
 from teachenv.experiments.config import RunConfig, describe_env
-from teachenv.experiments.drive import drive
+from teachenv.experiments.data_loop import DataLoop
+from teachenv.experiments.data_parts import check_data, teaches_data
+from teachenv.experiments.drive import Loop, drive
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import check_parts, make_student, make_teacher, resolve
+from teachenv.experiments.run_state import Watcher, as_json, fixed, refuse_change, versions
 from teachenv.experiments.store import RunFolder, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import State, Student
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
-
-LIBRARIES = ("teachenv", "numpy", "gymnasium", "box2d", "scipy", "torch", "jax", "sbx-rl")
-
-
-class Watcher(Protocol):
-    """What follows a run while it works (a progress bar)."""
-
-    def steps(self, broker: Broker) -> None:
-        """Called as the student takes steps."""
-
-    def evaluated(self, row: dict[str, Any]) -> None:
-        """Called after every evaluation with its row."""
 
 
 class RunLoop:
@@ -73,9 +60,22 @@ class RunLoop:
             self.broker.listener = watcher.steps
 
     @property
+    def step(self) -> int:
+        """Environment steps taken so far."""
+        return self.broker.step
+
+    @property
     def finished(self) -> bool:
         """Whether all steps have been taken."""
-        return self.broker.step >= self.config.steps
+        return self.step >= self.config.steps
+
+    def announce(self) -> None:
+        """Tell the watcher where the run is."""
+        self.broker.advance(self.step)
+
+    def close(self) -> None:
+        """Release the student's environments and processes."""
+        self.student.close()
 
     def advance(self) -> None:
         """Play one round: learn, write rows, evaluate when due, save a checkpoint."""
@@ -94,7 +94,7 @@ class RunLoop:
             "round": self.round,
             "step": self.broker.step,
             "student": self._generation,
-            "describe": _as_json(self.broker.describe()),
+            "describe": as_json(self.broker.describe()),
         }
         self.folder.append("episodes.jsonl", rows)
         self.folder.append("teacher.jsonl", [described])
@@ -122,7 +122,7 @@ class RunLoop:
     def state_dict(self) -> State:
         """Return everything the future depends on; only at a round boundary."""
         return {
-            "config": _fixed(self.config),
+            "config": fixed(self.config),
             "round": self.round,
             "offsets": self.folder.offsets(),
             "broker": self.broker.state_dict(),
@@ -139,7 +139,7 @@ class RunLoop:
                 or does not fit these parts; the row files are as before then.
         """
         try:
-            self._refuse_change(state["config"])
+            refuse_change(self.folder.path, self.config, state["config"])
             self.round = int(state["round"])
             self.broker.load_state_dict(state["broker"])
             self.teacher.load_state_dict(state["teacher"])
@@ -162,19 +162,6 @@ class RunLoop:
             self.student = make_student(self.config, self.broker, due)
             self._generation = due
 
-    def _refuse_change(self, saved: dict[str, Any]) -> None:
-        mine, saved = _fixed(self.config), {"new_student_every": 0, **saved}
-        changed = [
-            f"{name}: {saved.get(name)!r} -> {value!r}"
-            for name, value in mine.items()
-            if saved.get(name) != value
-        ]
-        if changed:
-            raise UserError(
-                f"{self.folder.path}: config.json was changed since the checkpoint "
-                f"({'; '.join(changed)}); undo that, or start a new run"
-            )
-
     def _evaluation_due(self) -> bool:
         every = self.config.eval_every
         return every > 0 and ((self.round + 1) % every == 0 or self.finished)
@@ -192,7 +179,7 @@ class RunLoop:
             yield {**head, **row}
 
 
-Opened = tuple[RunFolder, Callable[[], RunLoop]]
+Opened = tuple[RunFolder, Callable[[], Loop]]
 """An open run folder and what makes its loop, for :mod:`teachenv.experiments.drive`."""
 
 
@@ -238,6 +225,8 @@ def check(config: RunConfig) -> tuple[RunConfig, dict[str, Any], list[TestSet]]:
     Raises:
         UserError: if any of it is refused.
     """
+    if teaches_data(config):
+        return check_data(config)
     contract = describe_env(config)
     config = resolve(config)
     space = TaskSpace.from_json(json.dumps(contract["task_space"]))
@@ -250,12 +239,12 @@ def check(config: RunConfig) -> tuple[RunConfig, dict[str, Any], list[TestSet]]:
 def open_new(config: RunConfig, out: Path, watcher: Watcher | None = None) -> Opened:
     """Make the folder of :func:`start`, which see."""
     config, contract, test_sets = check(config)
-    header = {"config": config.to_json(), **contract, "versions": _versions()}
+    header = {"config": config.to_json(), **contract, "versions": versions()}
     folder = RunFolder.create(out, header, test_sets)
 
-    def load() -> RunLoop:
+    def load() -> Loop:
         try:
-            return RunLoop(config, folder, watcher)
+            return _make(config, folder, watcher)
         except UserError:
             folder.discard()
             raise
@@ -272,10 +261,10 @@ def open_again(
     """Open the folder of :func:`resume`, which see; ``skipped`` is extended by what it returns."""
     folder = RunFolder.open(out)
 
-    def load() -> RunLoop:
+    def load() -> Loop:
         written = read_run(out).config
         config = written if steps is None else _longer(written, steps)
-        loop = RunLoop(config, folder, watcher)
+        loop = _make(config, folder, watcher)
         try:
             if numbers(out / "checkpoints"):
                 _, state, reasons = newest_checkpoint(out / "checkpoints")
@@ -287,7 +276,7 @@ def open_again(
             if config != written:
                 folder.write_config(config)
         except BaseException:
-            loop.student.close()
+            loop.close()
             raise
         return loop
 
@@ -301,11 +290,21 @@ def load_student(out: Path) -> Student:
         UserError: if the folder is not a run or has no intact checkpoint.
     """
     run = read_run(out)
+    if run.data is not None:
+        raise UserError(
+            f"{out}: every episode had a student of its own and none is kept; how they did is in "
+            "evals.jsonl, see: teachenv plot"
+        )
     _, state, _ = newest_checkpoint(out / "checkpoints")
     broker = Broker(make_teacher(run.config, run.task_space), seed=run.config.seed)
     student = make_student(run.config, broker)
     student.load_state_dict(state["student"])
     return student
+
+
+def _make(config: RunConfig, folder: RunFolder, watcher: Watcher | None) -> Loop:
+    kind = RunLoop if read_run(folder.path).data is None else DataLoop
+    return kind(config, folder, watcher)
 
 
 def _longer(config: RunConfig, steps: int) -> RunConfig:
@@ -314,31 +313,6 @@ def _longer(config: RunConfig, steps: int) -> RunConfig:
     return RunConfig.from_json({**config.to_json(), "steps": steps})
 
 
-def _fixed(config: RunConfig) -> dict[str, Any]:
-    """Return the fields that no checkpoint may be resumed with changed: all but ``steps``."""
-    return {name: value for name, value in config.to_json().items() if name != "steps"}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def _gradient_steps(student: Student) -> Any:
     """Return the gradient steps of a student so far, ``None`` if it does not count them."""
     return getattr(student, "gradient_steps", None)
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    return value

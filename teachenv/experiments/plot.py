@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from teachenv.errors import UserError
+from teachenv.experiments.lesson_view import LessonView, load_lessons
 from teachenv.experiments.plot_data import RunView, load_run
+from teachenv.experiments.store import read_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["animate_run", "draw", "load_run", "plot_run"]
+__all__ = ["animate_run", "draw", "draw_lessons", "load_run", "plot_run"]
 
 DPI = 200
 
@@ -36,6 +38,24 @@ def draw(view: RunView) -> dict[str, Figure]:
     return figures
 
 
+def draw_lessons(view: LessonView) -> dict[str, Figure]:
+    """Return the figures of a data-generation run by name, Matplotlib's state left as it was.
+
+    ``allocation``, ``skills``, ``tree`` and ``gain``.
+    """
+    from teachenv.experiments.plot_lessons import allocation_figure, skills_figure
+    from teachenv.experiments.plot_skill_tree import gain_figure, tree_figure
+    from teachenv.experiments.plot_style import style
+
+    with style():
+        return {
+            "allocation": allocation_figure(view),
+            "skills": skills_figure(view),
+            "tree": tree_figure(view),
+            "gain": gain_figure(view),
+        }
+
+
 def plot_run(folder: str | Path, out: str | Path | None = None) -> list[Path]:
     """Write the pictures of a run as PNG.
 
@@ -51,11 +71,12 @@ def plot_run(folder: str | Path, out: str | Path | None = None) -> list[Path]:
     """
     from teachenv.experiments.plot_style import style
 
-    view = load_run(folder)
+    data = read_run(Path(folder)).data is not None
+    figures = draw_lessons(load_lessons(folder)) if data else draw(load_run(folder))
     target = _target(folder, out)
     paths = []
     with style():
-        for name, figure in draw(view).items():
+        for name, figure in figures.items():
             paths.append(target / f"{name}.png")
             figure.savefig(paths[-1], dpi=DPI)
     return paths

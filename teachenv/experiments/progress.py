@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from teachenv.broker import Broker
+from teachenv.experiments.run_state import Followed
 
 PLAIN_EVERY_S = 15.0
 """Seconds between lines where the output is not a terminal."""
@@ -60,26 +60,26 @@ class ProgressBar:
         )
         self._task = self._progress.add_task(title, total=total, mean="-", mastered="-")
 
-    def steps(self, broker: Broker) -> None:
-        """Show where the broker is; cheap enough to be called at every step."""
+    def steps(self, run: Followed) -> None:
+        """Show where the run is; cheap enough to be called at every step."""
         now = time.monotonic()
         if self._first_step is None:
-            self._first_step, self._began = broker.step, now
+            self._first_step, self._began = run.step, now
             self._last = now
         if now - self._last < (0.5 if self._console.is_terminal else PLAIN_EVERY_S):
             return
         self._last = now
-        recent = [outcome.episode_return for outcome in tuple(broker.recent)]
-        mean = f"{np.mean(recent):.0f}" if recent else "-"
+        recent = [outcome.episode_return for outcome in tuple(run.recent)]
+        mean = _figures(float(np.mean(recent))) if recent else "-"
         if self._console.is_terminal:
             self._progress.update(
-                self._task, completed=broker.step, mean=mean, mastered=self._mastered
+                self._task, completed=run.step, mean=mean, mastered=self._mastered
             )
             return
-        speed = (broker.step - self._first_step) / (now - self._began)
-        left = f"{max(self._total - broker.step, 0) / speed:,.0f}" if speed else "?"
+        speed = (run.step - self._first_step) / (now - self._began)
+        left = f"{max(self._total - run.step, 0) / speed:,.0f}" if speed else "?"
         self._console.print(
-            f"{self._title}: {broker.step:,}/{self._total:,} steps, {speed:,.0f} steps/s, "
+            f"{self._title}: {run.step:,}/{self._total:,} steps, {speed:,.0f} steps/s, "
             f"return {mean}, mastered {self._mastered}, {left} s left",
             highlight=False,
             soft_wrap=True,
@@ -103,3 +103,8 @@ class ProgressBar:
         trace: TracebackType | None,
     ) -> None:
         self._progress.__exit__(kind, error, trace)
+
+
+def _figures(value: float) -> str:
+    """Return a mean return for people: whole, or with decimals if it is small."""
+    return f"{value:.0f}" if abs(value) >= 10.0 else f"{value:.2f}"

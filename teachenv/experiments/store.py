@@ -53,6 +53,8 @@ class Run:
         status: The row of ``status.json``; "interrupted" if it says running but nobody runs.
         test_sets: Test sets by name.
         episodes: Rows of ``episodes.jsonl``; likewise ``evals``, ``teacher``, ``times``.
+        data: Of data-generation environments: "told_skills", "n_steps", "n_samples", the "kinds"
+            of the cells, and "prerequisites" as pairs of cell numbers; ``None`` for others.
     """
 
     folder: Path
@@ -67,6 +69,7 @@ class Run:
     evals: list[dict[str, Any]]
     teacher: list[dict[str, Any]]
     times: list[dict[str, Any]]
+    data: dict[str, Any] | None = None
 
 
 class RunFolder:
@@ -177,7 +180,7 @@ def read_run(folder: Path) -> Run:
     episodes, evals, teacher, times = (read_rows(folder / name) for name in ROW_FILES)
     return Run(
         folder, config, space, *contract, versions, read_status(folder), sets,
-        episodes, evals, teacher, times,
+        episodes, evals, teacher, times, header.get("data"),
     )  # fmt: skip
 
 

@@ -132,7 +132,8 @@ def _parts(kind: str, given: Any, problems: list[str]) -> Iterator[Part]:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             problems.append(f"{kind}: {row['id']}: names are letters, digits, ._=-; got {name!r}")
             continue
-        args, there = row.get("args", {}), row.get("teacher_args", {})
+        args: Any = row.get("args", {})
+        there: Any = row.get("teacher_args", {})
         if not isinstance(args, Mapping):
             problems.append(f"{kind}: {row['id']}: args: expected {{name: value}}, got {args!r}")
             continue

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import ray
@@ -19,7 +22,7 @@ from teachenv.experiments.study import Search
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_pack import Pack, n_runners
 from teachenv.experiments.study_trial import SCORE, CellTrial, read_reports
-from teachenv.seeding import derive_int
+from teachenv.seeding import derive
 
 OBJECT_STORE_BYTES = 200 << 20
 """Memory of a local Ray for objects that processes exchange; cells exchange none to speak of."""
@@ -76,6 +79,10 @@ def conduct(
         at_once: Trials at once.
         max_failures: Deaths of a process that a cell survives.
         search: Its rules for stopping early, if this is one.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT or SIGTERM, once every trial has ended: at the end of
+            its round or after five seconds.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the board tells of failures
     longest = max(len(pack.cells) for pack in packs)
@@ -93,7 +100,8 @@ def conduct(
         runners = n_runners(Pack.from_text(config["pack"]).cells[0])
         return tune.PlacementGroupFactory([{"CPU": cpus, "GPU": gpus}] + runners * [{"CPU": 1}])
 
-    tune.Tuner(
+    follow = _Follow(board)
+    tuner = tune.Tuner(
         tune.with_resources(CellTrial, resources),
         param_space={"pack": tune.grid_search([pack.to_text() for pack in packs])},
         tune_config=tune.TuneConfig(
@@ -107,23 +115,23 @@ def conduct(
             storage_path=str(scratch),
             failure_config=tune.FailureConfig(max_failures=(max_failures + 1) * longest),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[_Follow(board)],
+            callbacks=[follow],
             verbose=0,
         ),
-    ).fit()
+    )
+    try:
+        with follow.signals():
+            tuner.fit()
+    except _StoppedError:
+        raise KeyboardInterrupt from None
 
 
 def draw(search: Search, seed: int) -> list[dict[str, Any]]:
     """Draw the settings of a search's samples."""
     domains = {name: _domain(values) for name, values in search.space.items()}
-    drawn = []
-    for number in range(search.samples):
-        state = tune.search.variant_generator._BackwardsCompatibleNumpyRng(
-            derive_int(seed, "search", number)
-        )
-        _, settings = next(generate_variants(domains, random_state=state))
-        drawn.append(json.loads(json.dumps(settings, default=lambda value: value.item())))
-    return drawn
+    rng = derive(seed, "search")
+    drawn = (next(generate_variants(domains, random_state=rng))[1] for _ in range(search.samples))
+    return [json.loads(json.dumps(row, default=lambda value: value.item())) for row in drawn]
 
 
 def _domain(values: Any) -> Any:
@@ -135,11 +143,48 @@ def _domain(values: Any) -> Any:
     return tune.loguniform(low, high) if log else tune.uniform(low, high)
 
 
+class _StoppedError(Exception):
+    """Ends Tune in the one way in which it cleans up after itself."""
+
+
 class _Follow(tune.Callback):
-    """Tells the board what Tune hears from trials."""
+    """Tells the board what Tune hears from trials, and Tune when to end."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._stopped = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out everything: Tune keeps a copy that is never used."""
+        return {}
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end the study; a second one ends it at once."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in numbers}
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopped = True
+            restore()
+
+        for number in numbers:
+            signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            restore()
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        if self._stopped:
+            raise _StoppedError
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any

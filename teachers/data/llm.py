@@ -9,7 +9,7 @@ import numpy as np
 
 from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, Lesson, PlanItem, Reading, Syllabus
-from teachenv.llm import Chat, Mode, read_json
+from teachenv.llm import Chat, Mode, NoJsonError, read_json
 from teachenv.protocols import State
 from teachers.data.base import DataTeacher
 
@@ -119,7 +119,7 @@ class Llm(DataTeacher):
         try:
             value = read_json(reply)
             rows = list(value["items"])
-        except (UserError, KeyError, TypeError):
+        except (NoJsonError, KeyError, TypeError):
             return [], 1, ""
         items: list[PlanItem] = []
         for row in rows:

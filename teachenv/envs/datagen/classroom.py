@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Domain
-from teachenv.envs.datagen.engine import Engine
+from teachenv.envs.datagen.engine import Engine, Made
 from teachenv.envs.datagen.items import Items, Prediction
 from teachenv.envs.datagen.split import Part, draw
 from teachenv.lesson import Cells, DataPlan
@@ -20,7 +20,7 @@ from teachenv.seeding import derive, derive_int
 if TYPE_CHECKING:
     from students.data.base import DataStudent
 
-__all__ = ["Classroom", "Scores", "TrainMode"]
+__all__ = ["Classroom", "Scores", "TrainMode", "cell_means"]
 
 TrainMode = Literal["retrain", "continual", "replay"]
 
@@ -44,6 +44,19 @@ class Scores:
     items: Items
     prediction: Prediction
     right: NDArray[np.bool_]
+
+
+def cell_means(
+    skill: NDArray[np.integer[Any]],
+    level: NDArray[np.integer[Any]],
+    values: NDArray[np.generic],
+    shape: tuple[int, int],
+) -> Cells:
+    """Return the mean of ``values`` per cell, 0 where there are none."""
+    flat, n = skill.astype(np.int64) * shape[1] + level, shape[0] * shape[1]
+    sums = np.bincount(flat, weights=values.astype(np.float64), minlength=n)
+    means: Cells = sums / np.maximum(np.bincount(flat, minlength=n), 1)
+    return means.reshape(shape)
 
 
 class Classroom:
@@ -85,26 +98,38 @@ class Classroom:
         self.locked_below = locked_below
         self.n_tests = 0
         """How often the hidden test part was looked at since :meth:`begin`."""
+        self.n_rehearsed = 0
+        """Training samples of rehearsed plans since :meth:`begin`."""
 
     @property
     def domain(self) -> Domain:
         """Where questions come from."""
         return self.engine.domain
 
-    def begin(self, seed: int, state: State, base: Items | None) -> Scores:
+    def begin(
+        self,
+        seed: int,
+        state: State,
+        base: Items | None,
+        probed: NDArray[np.bool_] | None = None,
+    ) -> Scores:
         """Start an episode.
 
         Args:
             seed: Of everything random in it.
             state: The student's state.
             base: What it was trained on before, for "replay" and "retrain".
+            probed: Cells whose questions a probe asks, at least one; ``None`` for all.
 
         Returns:
             The first probe.
         """
         self._seed, self._state, self._base = seed, state, base
+        self._probed = np.ones(self.domain.kinds.shape, bool) if probed is None else probed
         self._lessons: list[Items] = []
-        self.step, self.n_tests = 0, 0
+        self.made: Made | None = None
+        """The data of the last lesson."""
+        self.step, self.n_tests, self.n_rehearsed = 0, 0, 0
         self.student.load_state_dict(state)
         self.last = self.ask("probe")
         return self.last
@@ -115,25 +140,31 @@ class Classroom:
         Returns:
             The samples trained on per cell, and the probe after it.
         """
-        made = self.engine.make(plan, derive(self._seed, "data", self.step), self._locked())
+        made = self.engine.make(plan, derive(self._seed, "data", self.step), self.locked())
         if made.items is not None:
             self._lessons.append(made.items)
             self._train()
-        self.step += 1
+        self.step, self.made = self.step + 1, made
         self.last = self.ask("probe")
         return made.made, self.last
 
     def rehearse(self, plans: Iterable[DataPlan]) -> list[Cells]:
         """Try plans on a copy of the student: see :class:`teachenv.lesson.Rehearsal`."""
-        before, state, gains = self.last, self.student.state_dict(), []
+        before = self.last.accuracy
+        return [scores.accuracy - before for scores in self.rehearsals(plans)]
+
+    def rehearsals(self, plans: Iterable[DataPlan]) -> list[Scores]:
+        """Return the probes after plans that are tried on a copy of the student."""
+        before, made, state, scores = self.last, self.made, self.student.state_dict(), []
         for plan in plans:
             n_lessons = len(self._lessons)
             _, after = self.teach(plan)
-            gains.append(after.accuracy - before.accuracy)
+            scores.append(after)
             del self._lessons[n_lessons:]
-            self.step, self.last = self.step - 1, before
+            self.step, self.last, self.made = self.step - 1, before, made
+            self.n_rehearsed += plan.total
             self.student.load_state_dict(state)
-        return gains
+        return scores
 
     def ask(self, part: Part, size: int = 0) -> Scores:
         """Question the student on a part of every cell; changes nothing of it.
@@ -144,25 +175,22 @@ class Classroom:
         """
         moment = self.step if part == "probe" and self.fresh_probe else 0
         self.n_tests += part == "test"
-        cells = np.ndindex(*self.domain.kinds.shape)
+        asked = self._probed if part == "probe" else np.ones_like(self._probed)
+        cells = np.argwhere(asked).tolist()
         rng = derive(self._seed, f"ask {part}", moment)
         items = Items.concat(
             [draw(self.domain, s, v, size or self.probe_size, part, rng) for s, v in cells]
         )
         prediction = self.student.predict(items)
         right = self.domain.grade(items, prediction.answers)
-        accuracy = self._mean(items, right)
-        loss, confidence = (self._mean(items, v) for v in (prediction.loss, prediction.confidence))
+        accuracy, loss, confidence = (
+            cell_means(items.skill, items.level, values, self.domain.kinds.shape)
+            for values in (right, prediction.loss, prediction.confidence)
+        )
         return Scores(accuracy, loss, confidence, items, prediction, right)
 
-    def _mean(self, items: Items, values: NDArray[np.generic]) -> Cells:
-        shape = self.domain.kinds.shape
-        sums, counts = np.zeros(shape), np.zeros(shape)
-        np.add.at(sums, (items.skill, items.level), values.astype(np.float64))
-        np.add.at(counts, (items.skill, items.level), 1.0)
-        return sums / np.maximum(counts, 1.0)
-
-    def _locked(self) -> NDArray[np.bool_] | None:
+    def locked(self) -> NDArray[np.bool_] | None:
+        """Return the cells whose prerequisites are missing; ``None`` if nothing needs any."""
         needs = self.domain.prerequisites
         if needs is None or self.locked_below == 0.0:
             return None
@@ -177,11 +205,19 @@ class Classroom:
             self.student.load_state_dict(self._state)
             lesson = Items.concat([*self._base_items(), *self._lessons])
         elif self.train_mode == "replay" and (pool := [*self._base_items(), *earlier]):
-            known = Items.concat(pool)
             rng = derive(self._seed, "replay", self.step)
-            index = rng.choice(len(known), min(len(lesson), len(known)), replace=False)
-            lesson = Items.concat([lesson, known.take(index)])
+            lesson = Items.concat([lesson, *_sample(pool, len(lesson), rng)])
         self.student.train(lesson, seed=seed, epochs=self.epochs)
 
     def _base_items(self) -> list[Items]:
         return [] if self._base is None else [self._base]
+
+
+def _sample(pool: list[Items], n: int, rng: np.random.Generator) -> Iterator[Items]:
+    """Yield ``n`` different items of a pool, or all if it has fewer, part by part."""
+    ends = np.cumsum([len(part) for part in pool])
+    index = np.sort(rng.choice(ends[-1], min(n, ends[-1]), replace=False))
+    places = np.searchsorted(index, ends)
+    for part, end, first, last in zip(pool, ends, [0, *places], places, strict=False):
+        if last > first:
+            yield part.take(index[first:last] - (end - len(part)))

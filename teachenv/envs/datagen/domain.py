@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from teachenv.envs.datagen.items import Format, Items
 from teachenv.errors import UserError, unknown
 
-__all__ = ["DOMAINS", "Domain", "Keep", "make_domain"]
+__all__ = ["BARE_DOMAINS", "DOMAINS", "Domain", "Keep", "make_domain"]
 
 CellKind = Literal["taught", "noise", "known"]
 """A cell can be learnt; or its answers are random; or every student has mastered it before."""
@@ -36,6 +36,8 @@ class Domain(Protocol):
         format: What items look like.
         student: Id of the usual student, in ``students.data.STUDENTS``.
         feature_names: Names of the columns of :meth:`features`.
+        usual: Settings of an environment that suit it (names and meaning: the fields of
+            :class:`teachenv.envs.datagen.settings.Settings`); the rest keep their defaults.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Domain(Protocol):
     format: Format
     student: str
     feature_names: tuple[str, ...]
+    usual: Mapping[str, Any]
 
     def draw(self, skill: int, level: int, n: int, rng: np.random.Generator, keep: Keep) -> Items:
         """Draw about ``n`` candidates of a cell and return those that may be kept.
@@ -84,23 +87,34 @@ class Domain(Protocol):
 
 DOMAINS: dict[str, str] = {
     "digits": "teachenv.envs.datagen.domains.digits:Digits",
+    "vqa": "teachenv.envs.datagen.domains.vqa:Vqa",
+    "code": "teachenv.envs.datagen.domains.code:Code",
+    "math": "teachenv.envs.datagen.domains.math:Math",
+    "reasoning": "teachenv.envs.datagen.domains.reasoning:Reasoning",
+    "easyvqa": "teachenv.envs.datagen.domains.easyvqa:EasyVqa",
 }
 """Domain id -> "module:Class"; a module is imported when its domain is first asked for."""
+
+BARE_DOMAINS: dict[str, str] = {
+    "humaneval": "teachenv.envs.datagen.domains.humaneval:HumanEval",
+}
+"""Domains no environment is registered for: they need settings that have no default."""
 
 
 def make_domain(id: str, **options: Any) -> Domain:
     """Make a domain.
 
     Args:
-        id: One of :data:`DOMAINS`.
+        id: One of :data:`DOMAINS` or :data:`BARE_DOMAINS`.
         options: Its own, see its class.
 
     Raises:
         UserError: for an unknown id or a refused option.
     """
-    if id not in DOMAINS:
-        raise UserError(unknown("domain", str(id), DOMAINS))
-    module, _, name = DOMAINS[id].partition(":")
+    known = DOMAINS | BARE_DOMAINS
+    if id not in known:
+        raise UserError(unknown("domain", str(id), known))
+    module, _, name = known[id].partition(":")
     try:
         return cast(Domain, getattr(importlib.import_module(module), name)(**options))
     except TypeError as error:

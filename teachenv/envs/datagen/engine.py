@@ -43,6 +43,7 @@ class Engine:
         step_error_rate: Share of samples whose working is wrong, in [0, 1].
         quality: "none" trains on everything; "answer" throws away what the domain's own grader
             finds wrong.
+        deduplicate: Throw away questions that came before in the same lesson.
 
     Raises:
         UserError: for a rate outside [0, 1] or an unknown check.
@@ -55,6 +56,7 @@ class Engine:
         error_rate: float = 0.0,
         step_error_rate: float = 0.0,
         quality: str = "none",
+        deduplicate: bool = False,
     ) -> None:
         for name, rate in (("error_rate", error_rate), ("step_error_rate", step_error_rate)):
             if not 0.0 <= rate <= 1.0:
@@ -65,6 +67,7 @@ class Engine:
         self.error_rate = error_rate
         self.step_error_rate = step_error_rate
         self.quality = quality
+        self.deduplicate = deduplicate
 
     def make(
         self, plan: DataPlan, rng: np.random.Generator, locked: NDArray[np.bool_] | None = None
@@ -80,22 +83,31 @@ class Engine:
         counts = plan.counts(self.domain.kinds.shape)
         parts = []
         for skill, level in np.argwhere(counts > 0):
-            items = draw(self.domain, skill, level, int(counts[skill, level]), "train", rng)
+            items = self._cell(int(skill), int(level), int(counts[skill, level]), rng)
+            if items is None:
+                continue
             if locked is not None and locked[skill, level]:
                 shuffled = items.answers[rng.permutation(len(items))]
-                items = _answered(items, shuffled)
+                items = items.answered(shuffled)
             parts.append(items)
         if not parts:
-            nothing = np.zeros_like(counts)
-            return Made(None, nothing, nothing)
+            return Made(None, np.zeros_like(counts), counts)
         items = self._err(Items.concat(parts), rng)
         kept = np.ones(len(items), dtype=np.bool_)
         if self.quality == "answer":
             kept = self.domain.grade(items, items.answers)
+        if self.deduplicate:
+            first = np.zeros(len(items), dtype=np.bool_)
+            first[np.unique(items.keys, return_index=True)[1]] = True
+            kept = kept & first
         made = np.zeros_like(counts)
         np.add.at(made, (items.skill[kept], items.level[kept]), 1)
         left = items.take(kept) if kept.any() else None
         return Made(left, made, counts - made)
+
+    def _cell(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+        """Make the items of a cell, ``n`` at most; ``None`` for none."""
+        return draw(self.domain, skill, level, n, "train", rng)
 
     def _err(self, items: Items, rng: np.random.Generator) -> Items:
         answers = items.answers
@@ -107,10 +119,4 @@ class Engine:
                 hit = rng.random(len(items)) < rate
                 shape = (-1, *(1,) * (answers.ndim - 1))
                 answers = np.where(hit.reshape(shape), wrong(items, rng), answers)
-        return _answered(items, answers)
-
-
-def _answered(items: Items, answers: NDArray[np.int16]) -> Items:
-    return Items(
-        items.inputs, answers, items.truth, items.skill, items.level, items.keys, items.extra
-    )
+        return items.answered(answers)

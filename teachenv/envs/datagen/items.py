@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +24,10 @@ class Format:
         answer: "class": an answer is one class; "tokens": a sequence of fixed width.
         n_answers: Classes, or size of the vocabulary.
         answer_width: Tokens of an answer, padding included; 1 for a class.
-        vocabulary: What the tokens stand for; index 0 is padding.
+        vocabulary: What the tokens stand for; index 0 is padding, only behind an answer.
+        free: Answers are graded by more than equality (execution, a scorer), so a student must
+            really write them; else it may be asked which token it would write after the right
+            ones, which costs less and is right exactly as often.
     """
 
     fields: Mapping[str, tuple[int, ...]]
@@ -32,6 +35,7 @@ class Format:
     n_answers: int
     answer_width: int = 1
     vocabulary: tuple[str, ...] = ()
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ class Items:
             self.keys[index],
             {name: array[index] for name, array in self.extra.items()},
         )
+
+    def answered(self, answers: NDArray[np.int16]) -> Items:
+        """Return the items with other answers; the truth stays."""
+        return replace(self, answers=answers)
 
     @classmethod
     def concat(cls, parts: Sequence[Items]) -> Items:

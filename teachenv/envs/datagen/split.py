@@ -16,8 +16,8 @@ Part = Literal["train", "probe", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 _BOUNDS = np.array([80, 85, 90])  # of the hash in hundredths
-_SHARES: dict[Part, float] = {"train": 0.8, "probe": 0.05, "validation": 0.05, "test": 0.1}
 
+MAX_BATCH = 100_000
 MAX_ROUNDS = 200
 """Batches drawn in search of items of one part before the cell counts as having none."""
 
@@ -47,14 +47,18 @@ def draw(
     Raises:
         ValueError: if the cell seems to have no item of that part.
     """
-    wanted, found, n_found = PARTS.index(part), [], 0
+    found: list[Items] = []
+    wanted, n_found, n_drawn = PARTS.index(part), 0, 0
     for _ in range(MAX_ROUNDS):
-        count = max(8, int((n - n_found) / _SHARES[part] * 1.1))
+        # as many as it should take by the share kept so far; domains that draw only what may be
+        # kept need no second batch
+        share = (n_found + 1) / (n_drawn + 1)
+        count = min(max(8, int((n - n_found) / share * 1.1)), MAX_BATCH) if found else n
         items = domain.draw(skill, level, count, rng, lambda keys: part_of(keys) == wanted)
         found.append(items)
-        n_found += len(items)
+        n_found, n_drawn = n_found + len(items), n_drawn + count
         if n_found >= n:
-            return Items.concat(found).take(slice(n))
+            return (Items.concat(found) if len(found) > 1 else items).take(slice(n))
     raise ValueError(
         f"{domain.skills[skill]}, level {level}: {n_found} of {n} items of the part {part!r} "
         f"found in {MAX_ROUNDS} batches; the cell has too few different items"

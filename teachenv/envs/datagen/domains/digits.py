@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from teachenv.envs.datagen.items import Format, Items, content_keys
 
 __all__ = ["Digits"]
 
-NOISE = (0.0, 0.25, 0.5)
-"""Standard deviation of the pixel noise of each level; pixels are in [0, 1]."""
+NOISE = (0.0, 0.1, 0.2)
+"""Standard deviation of the pixel noise of each level; pixels are in [0, 1]. A linear student
+taught plenty of all levels gets 0.93, 0.93 and 0.91 right."""
 
 
 class Digits:
@@ -32,6 +35,19 @@ class Digits:
     n_levels = len(NOISE)
     student = "sgd"
     prerequisites = None
+    usual: Mapping[str, Any] = MappingProxyType(
+        {
+            "n_steps": 8,
+            "n_samples": 8,
+            "epochs": 20,
+            "probe_size": 10,
+            "profile": "random",
+            "n_profiles": 0,
+            "warm_levels": len(NOISE),
+            "base_samples": 20,
+            "base_epochs": 20,
+        }
+    )
 
     def __init__(self, *, n_noise: int = 0, n_known: int = 0) -> None:
         names = [f"digit {n}" for n in range(10)]
@@ -44,19 +60,22 @@ class Digits:
 
     def draw(self, skill: int, level: int, n: int, rng: np.random.Generator, keep: Keep) -> Items:
         """Draw items of a cell; see :class:`teachenv.envs.datagen.domain.Domain`."""
-        pictures, labels, keys = _pictures()
+        pictures, classes, keys = _pictures()
         inputs = np.zeros((n, *self.format.fields["features"]), dtype=np.float32)
         kind = self.kinds[skill, level]
         source = skill if kind == "taught" else (skill - 10) % 10
-        index = rng.choice(np.flatnonzero(keep(keys) & (labels == source)), n)
+        of_class = classes[source]
+        index = rng.choice(of_class[keep(keys[of_class])], n)
         if kind != "known":
-            inputs[:, :64] = pictures[index] + rng.normal(0.0, NOISE[level], (n, 64))
+            noise = rng.standard_normal((n, 64), dtype=np.float32)
+            inputs[:, :64] = pictures[index] + np.float32(NOISE[level]) * noise
         if kind != "taught":
             inputs[:, 64 + skill - 10] = 1.0
         if kind == "noise":
             truth = rng.integers(0, 10, n).astype(np.int16)
         else:
-            truth = np.full(n, skill if kind == "taught" else 10 + source, dtype=np.int16)
+            label = skill if kind == "taught" else self.format.n_answers - len(self.skills) + skill
+            truth = np.full(n, label, dtype=np.int16)
         where = np.full(n, skill, dtype=np.int16), np.full(n, level, dtype=np.int16)
         return Items({"features": inputs}, truth, truth, *where, keys[index])
 
@@ -91,11 +110,12 @@ class Digits:
 
 
 @functools.cache
-def _pictures() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
-    """Return pixels in [0, 1] of shape ``(1797, 64)``, labels and content keys."""
+def _pictures() -> tuple[NDArray[np.float32], list[NDArray[np.int64]], NDArray[np.uint64]]:
+    """Return pixels in [0, 1] of shape ``(1797, 64)``, the pictures of each class, and keys."""
     from sklearn.datasets import load_digits
 
     data: Any = load_digits()
     pixels = data.data.astype(np.uint8)
     keys = content_keys(row.tobytes() for row in pixels)
-    return (pixels / 16.0).astype(np.float32), data.target, keys
+    classes = [np.flatnonzero(data.target == digit) for digit in range(10)]
+    return (pixels / 16.0).astype(np.float32), classes, keys

@@ -1,0 +1,316 @@
+"""What all data-generation environments share: an episode of lessons, driven by plans."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from teachenv.envs.datagen.bases import Base, Bases
+from teachenv.envs.datagen.classroom import Classroom, Scores
+from teachenv.envs.datagen.profiles import known_cells
+from teachenv.envs.datagen.readings import ReadingMaker
+from teachenv.envs.datagen.rewards import Rewards
+from teachenv.envs.datagen.settings import Settings
+from teachenv.envs.datagen.skills import view_of
+from teachenv.envs.datagen.split import Part
+from teachenv.errors import UserError, at_least, refuse_unknown
+from teachenv.lesson import Cells, DataPlan, PlanItem, Syllabus
+from teachenv.seeding import derive, derive_int
+
+if TYPE_CHECKING:
+    from students.data.base import DataStudent
+
+__all__ = ["MASTERED", "DataGenEnv", "Observation"]
+
+ActType = TypeVar("ActType")
+Observation = dict[str, NDArray[Any]]
+StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
+
+MASTERED = 0.9
+"""Accuracy above which a cell counts as mastered."""
+
+_RESET_OPTIONS = {"profile": "the setting", "student": 0}
+
+
+class DataGenEnv(gym.Env[Observation, ActType]):
+    """The agent is a teacher: every step it plans training data, and a real student learns them.
+
+    Every action becomes a :class:`teachenv.lesson.DataPlan`; :meth:`step_plan` takes one from
+    teachers that speak in plans themselves. The reward is what the student's accuracy gained on
+    probe questions, which never are training questions; with the reward mode "delta" the
+    undiscounted return, divided by ``reward_scale``, is the total gain exactly.
+
+    An episode is truncated after ``n_steps`` lessons or when the budget is spent, and terminates
+    at ``target_metric`` if there is one. ``reset`` always starts with a student of the profile;
+    the whole episode is fixed by ``reset(seed=...)`` and the actions. Options of ``reset``:
+    "profile" (a name, or names of the known skills) and "student" (a whole number: another
+    student of the same profile).
+
+    A plan's items may be malformed: a skill or level that does not exist, a count below 0, more
+    samples than a lesson may have. They are left out (or cut), counted in ``info["malformed"]``,
+    and cost the budget their samples, at least one.
+
+    ``info`` carries ``report`` (JSON values for people and language models), ``metric``,
+    ``taught`` (samples trained on per cell), ``spent`` (samples the lesson cost), ``malformed``,
+    and ``n_tests`` (how often the hidden test was looked at; what came of it never is there).
+
+    Args:
+        domain: One of :data:`teachenv.envs.datagen.domain.DOMAINS`.
+        settings: The fields of :class:`teachenv.envs.datagen.settings.Settings`.
+
+    Attributes:
+        syllabus: What there is to teach.
+        task_space: The cells as tasks.
+        return_range: Of a cell's accuracy, which is what runs record of a cell.
+        mastery: Accuracy above which a cell counts as mastered.
+
+    Raises:
+        UserError: for an unknown or refused setting.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  as Gymnasium has it
+    return_range = (0.0, 1.0)
+    mastery = MASTERED
+
+    def __init__(self, domain: str = "digits", **settings: Any) -> None:
+        self.domain, self.settings = Settings.read(domain, settings)
+        self.render_mode = None
+        s = self.settings
+        self.budget = s.budget or s.n_steps * s.n_samples
+        self._view = view_of(self.domain, s.skill_source, s.n_skills)
+        needs = self.domain.prerequisites if s.skill_source == "gold" else None
+        self.syllabus = Syllabus(
+            self._view.names, self.domain.n_levels, s.n_steps, s.n_samples, needs
+        )
+        self.task_space = self.syllabus.task_space
+        self._rewards = Rewards(s, self.domain.kinds)
+        self._readings = ReadingMaker(self.domain, self._view)
+        self._classroom: Classroom | None = None
+        self._over = True
+
+    # -- episodes ------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode with a new student; see the class for the options.
+
+        Raises:
+            UserError: for an unknown option, profile or skill.
+        """
+        options = options or {}
+        refuse_unknown("reset option", options, _RESET_OPTIONS)
+        super().reset(seed=seed)
+        episode_seed = int(self.np_random.integers(2**62))
+        profile = options.get("profile") or self.settings.profile
+        base = self._base(episode_seed, profile, options.get("student"))
+        probed, self._seed = self._probed(episode_seed), episode_seed
+        scores = self.classroom.begin(self._seed, base.state, base.items, probed)
+        self._spent, self._over = 0, False
+        self._rewards.begin(scores, probed)
+        self.reading = self._readings.begin(scores, self._seed)
+        self._begin()
+        return self._observation(), self._info(0, 0)
+
+    def step(self, action: ActType) -> StepResult:
+        """Give the lesson an action asks for; see :meth:`gymnasium.Env.step`."""
+        return self.step_plan(self._decode(action))
+
+    def step_plan(self, plan: DataPlan) -> StepResult:
+        """Give a lesson.
+
+        Args:
+            plan: Samples of the cells of :attr:`syllabus`.
+
+        Returns:
+            What :meth:`step` returns.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if no episode is running.
+        """
+        if self._over:
+            raise ResetNeeded("step: the episode is over or none was started; call reset()")
+        counts, cost, malformed = self._accept(plan)
+        before, step = self.classroom.last, self.classroom.step
+        generated = self._generated(counts, step)
+        _, after = self.classroom.teach(generated)
+        self._spent += cost
+        target = self.settings.target_metric
+        terminated = bool(target) and self._rewards.metric(after) >= target
+        truncated = step + 1 >= self.settings.n_steps or self._spent >= self.budget
+        self._over = terminated or truncated
+        made = self.classroom.made
+        self.reading = self._readings.after(
+            after,
+            asked=counts,
+            taught=self._view.count(made.items if made else None),
+            budget_left=1.0 - self._spent / self.budget,
+        )
+        share = cost / self.budget
+        gold = generated.counts(self.domain.kinds.shape)
+        reward = self._rewards.of_lesson(before, after, gold, share, self._over)
+        self._after_lesson()
+        info = self._info(cost, malformed)
+        scaled = reward * self.settings.reward_scale
+        return self._observation(), scaled, terminated, truncated, info
+
+    def _accept(self, plan: DataPlan) -> tuple[NDArray[np.int64], int, int]:
+        """Return the samples of a plan per cell, what they cost, and its malformed items."""
+        counts, malformed = np.zeros(self.syllabus.shape, dtype=np.int64), 0
+        limit = left = min(self.syllabus.n_samples, self.budget - self._spent)
+        for item in plan.items:
+            wanted = int(item.count)
+            exists = self._exists(item)
+            paid = min(left, wanted if exists else max(1, wanted))
+            if exists:
+                counts[item.skill, item.level] += paid
+            malformed += not exists or paid < wanted
+            left -= paid
+        return counts, limit - left, malformed
+
+    def _generated(self, counts: NDArray[np.int64], step: int) -> DataPlan:
+        """Return the plan in the domain's own cells."""
+        rng = derive(self._seed, "mixture", step)
+        return DataPlan.of_counts(self._view.generated(counts, rng))
+
+    def _exists(self, item: PlanItem) -> bool:
+        n_skills, n_levels = self.syllabus.shape
+        return 0 <= item.skill < n_skills and 0 <= item.level < n_levels and item.count >= 0
+
+    # -- what teachers may ask besides -----------------------------------------------------------
+
+    def privileged(self) -> Mapping[str, Cells]:
+        """Return what only teachers that need it are told.
+
+        "learnable": 1 where a cell can be learnt and is not mastered yet by the last probe; of a
+        told cell that mixes several, their share.
+        """
+        open_cells = self.domain.kinds == "taught"
+        locked = self.classroom.locked()
+        if locked is not None:
+            open_cells = open_cells & ~locked
+        open_cells = open_cells & (self.classroom.last.accuracy <= MASTERED)
+        return {"learnable": self._view.told(open_cells.astype(np.float64))}
+
+    def rehearse(self, plans: Iterable[DataPlan]) -> list[Cells]:
+        """Try plans on a copy of the student; see :class:`teachenv.lesson.Rehearsal`.
+
+        The samples are counted in ``classroom.n_rehearsed``, not in the budget.
+        """
+        step, before = self.classroom.step, self.reading.accuracy
+        generated = (self._generated(self._accept(plan)[0], step) for plan in plans)
+        after = self.classroom.rehearsals(generated)
+        return [self._view.means(scores.items, scores.right) - before for scores in after]
+
+    def evaluate(self, part: Part = "test", size: int = 0) -> Scores:
+        """Question the student on another part of the items; nobody learns from it.
+
+        Args:
+            part: "validation" (to choose among students) or "test" (to report; counted).
+            size: Questions per cell; ``probe_size`` if 0.
+
+        Returns:
+            Scores per cell of the domain, whatever skills the teacher is told of.
+        """
+        if part not in ("validation", "test"):
+            raise UserError(f'evaluate: expected "validation" or "test", got {part!r}')
+        return self.classroom.ask(part, size)
+
+    @property
+    def classroom(self) -> Classroom:
+        """The student and what it is taught with; the student is made when first needed."""
+        if self._classroom is None:
+            s = self.settings
+            self._classroom = Classroom(
+                s.engine(self.domain),
+                self._new_student(0),
+                train_mode=s.train_mode,
+                epochs=s.epochs,
+                probe_size=s.probe_size,
+                fresh_probe=s.fresh_probe,
+                locked_below=s.locked_below,
+            )
+        return self._classroom
+
+    # -- students --------------------------------------------------------------------------------
+
+    def _new_student(self, seed: int) -> DataStudent:
+        students = importlib.import_module("students.data")
+        name = self.settings.student or self.domain.student
+        made = students.make(name, self.domain.format, seed=seed, **self.settings.student_args)
+        return cast("DataStudent", made)
+
+    def _base(self, episode_seed: int, profile: str | Sequence[str], number: int | None) -> Base:
+        """Return the student of an episode: the one asked for, or one of the profile's."""
+        s, one_of_many = self.settings, number is None and profile in ("fresh", "random")
+        store = not one_of_many or (profile == "random" and s.n_profiles > 0)
+        if number is not None:
+            seed = at_least(0, "reset option student", number)
+        elif not store:
+            seed = derive_int(episode_seed, "student")
+        else:
+            seed = derive_int(episode_seed, "student") % s.n_profiles if one_of_many else 0
+        known = known_cells(self.domain, profile, s.warm_levels, derive(seed, "profile"))
+        return self._bases.get(known, self._new_student, seed, store)
+
+    @property
+    def _bases(self) -> Bases:
+        if not hasattr(self, "_all_bases"):
+            s = self.settings
+            options = {
+                "domain": self.domain.id,
+                "domain_args": dict(s.domain_args),
+                "student": s.student or self.domain.student,
+                "student_args": dict(s.student_args),
+            }
+            self._all_bases = Bases(
+                self.domain,
+                type(self.classroom.student),
+                samples=s.base_samples,
+                epochs=s.base_epochs,
+                options=options,
+            )
+        return self._all_bases
+
+    def _probed(self, seed: int) -> NDArray[np.bool_]:
+        """Return the cells that are probed in this episode, one that can be taught among them."""
+        taught = self.domain.kinds == "taught"
+        n = max(1, round(self.settings.visible_share * taught.size))
+        order = derive(seed, "probed").permutation(taught.size)
+        first = order[np.argmax(taught.reshape(-1)[order])]
+        chosen = [first, *order[order != first]][:n]
+        probed = np.zeros(taught.size, dtype=np.bool_)
+        probed[chosen] = True
+        return probed.reshape(taught.shape)
+
+    # -- for the variants --------------------------------------------------------------------------
+
+    def _info(self, spent: int, malformed: int) -> dict[str, Any]:
+        return {
+            "report": dict(self.reading.report),
+            "metric": self._rewards.metric(self.classroom.last),
+            "taught": self._readings.taught,
+            "spent": spent,
+            "malformed": malformed,
+            "n_tests": self.classroom.n_tests,
+        }
+
+    def _begin(self) -> None:
+        """Start a variant's own part of an episode, before its first observation."""
+
+    def _after_lesson(self) -> None:
+        """Follow a lesson, before its observation."""
+
+    def _decode(self, action: ActType) -> DataPlan:
+        """Return the plan an action asks for."""
+        raise NotImplementedError
+
+    def _observation(self) -> Observation:
+        """Return what the agent sees."""
+        raise NotImplementedError

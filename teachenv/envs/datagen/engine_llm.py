@@ -1,0 +1,182 @@
+"""Language models that write the training data, and that name the skills of questions."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachenv.envs.datagen.domain import Domain
+from teachenv.envs.datagen.engine import Engine
+from teachenv.envs.datagen.items import Items
+from teachenv.envs.datagen.split import draw, part_of
+from teachenv.envs.datagen.texts import read_answer
+from teachenv.errors import UserError, one_of
+from teachenv.llm import Chat, NoJsonError, read_json
+
+__all__ = ["LlmEngine", "LlmGrouping", "Readable"]
+
+Way = Literal["write", "annotate"]
+
+BATCH = 20
+"""Questions in one request."""
+
+_WRITE = (
+    "You write training questions with right answers, in exactly the form of the examples. Reply "
+    'with a JSON object {"items": [{"question": text, "answer": text}, ...]}.'
+)
+_ANNOTATE = (
+    'You answer questions. Reply with a JSON object {"answers": [...]} that holds one text per '
+    "question, in order, and nothing else."
+)
+_NAME = (
+    "Name the skill that each question needs, in two or three words; equal skills get equal "
+    'names. Reply with a JSON object {"skills": [...]}, one name per question, in order.'
+)
+_GROUP = (
+    "Group these names of skills into at most {n} categories; every name belongs to exactly one. "
+    'Reply with a JSON object {{"categories": {{category: [name, ...], ...}}}}.'
+)
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A domain whose questions can be written by others."""
+
+    def read(self, skill: int, level: int, question: str, answer: str) -> Items | None:
+        """Return one item of a cell from text (see ``Domain.text``); ``None`` if it is none.
+
+        ``answers`` are those given, right or wrong; ``truth`` is the domain's own.
+        """
+
+
+class LlmEngine(Engine):
+    """A language model makes the data, and the domain checks it.
+
+    "annotate": the domain draws questions of the training part, the model answers them. "write":
+    the model writes questions and answers after three examples; what the domain cannot read,
+    what is of another cell's form or another part than training, and what repeats a question is
+    thrown away. ``n_asked`` and ``n_accepted`` count; the budget is spent either way.
+
+    Args:
+        domain: With a vocabulary; for "write" a :class:`Readable` one.
+        chat: The model.
+        way: "annotate" or "write".
+        quality: "none" or "answer"; see :class:`teachenv.envs.datagen.engine.Engine`.
+
+    Raises:
+        UserError: for a domain that cannot be written.
+    """
+
+    def __init__(
+        self, domain: Domain, chat: Chat, *, way: Way = "annotate", quality: str = "none"
+    ) -> None:
+        super().__init__(domain, quality=quality, deduplicate=way == "write")
+        one_of("way of a language model's engine", way, ("annotate", "write"))
+        if way == "write" and not isinstance(domain, Readable):
+            raise UserError(f"domain {domain.id}: its questions cannot be written by a model")
+        if not domain.format.vocabulary:
+            raise UserError(f"domain {domain.id}: a language model needs a vocabulary")
+        self.chat, self.way = chat, way
+        self.n_asked, self.n_accepted = 0, 0
+
+    def _cell(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+        """Make up to ``n`` items of a cell."""
+        items = (self._annotated if self.way == "annotate" else self._written)(skill, level, n, rng)
+        self.n_asked += n
+        self.n_accepted += 0 if items is None else len(items)
+        return items
+
+    def _annotated(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+        items = draw(self.domain, skill, level, n, "train", rng)
+        answers, kept = items.answers.copy(), np.zeros(n, dtype=np.bool_)
+        for start in range(0, n, BATCH):
+            batch = range(start, min(start + BATCH, n))
+            questions = [self.domain.text(items, index)["question"] for index in batch]
+            replies = _texts(self.chat, _ANNOTATE, questions, "answers")
+            for index, reply in zip(batch, replies, strict=False):
+                answer = read_answer(self.domain.format, reply)
+                if answer is not None:
+                    answers[index], kept[index] = answer, True
+        return items.answered(answers).take(kept) if kept.any() else None
+
+    def _written(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+        assert isinstance(self.domain, Readable)
+        examples = draw(self.domain, skill, level, 3, "train", rng)
+        shown = [self.domain.text(examples, index) for index in range(3)]
+        request = f"Examples: {shown}\nWrite {n} more, all different."
+        messages = [{"role": "system", "content": _WRITE}, {"role": "user", "content": request}]
+        found = []
+        try:
+            rows = list(read_json(self.chat.ask(messages, as_json=True))["items"])[:n]
+        except (NoJsonError, KeyError, TypeError):
+            rows = []
+        for row in rows:
+            if isinstance(row, dict):
+                texts = str(row.get("question", "")), str(row.get("answer", ""))
+                item = self.domain.read(skill, level, *texts)
+                if item is not None and part_of(item.keys)[0] == 0:
+                    found.append(item)
+        return Items.concat(found) if found else None
+
+
+class LlmGrouping:
+    """Skills named by a language model (Didolkar et al., 2024, as DataEnvGym uses it).
+
+    It names the skill of every sample question, groups the names into categories, and every
+    other question has the category of the sample nearest to it in what is seen of questions.
+
+    Args:
+        domain: Tells what is seen.
+        items: The sample.
+        n_skills: Categories at most.
+        chat: The model.
+    """
+
+    def __init__(self, domain: Domain, items: Items, n_skills: int, chat: Chat) -> None:
+        self._domain, self._seen = domain, domain.features(items)
+        named: list[str] = []
+        for start in range(0, len(items), BATCH):
+            batch = range(start, min(start + BATCH, len(items)))
+            questions = [domain.text(items, index)["question"] for index in batch]
+            replies = _texts(chat, _NAME, questions, "skills")
+            named += [*replies, *["other"] * len(questions)][: len(questions)]
+        category = _categories(chat, sorted(set(named)), n_skills)
+        labels = [category.get(name, "other") for name in named]
+        self.names = tuple(sorted(set(labels)))
+        self._labels = np.array([self.names.index(label) for label in labels])
+
+    def label(self, items: Items) -> NDArray[np.int64]:
+        """Return the category of every item."""
+        features = self._domain.features(items)
+        distance = (self._seen**2).sum(axis=1) - 2.0 * features @ self._seen.T
+        labels: NDArray[np.int64] = self._labels[distance.argmin(axis=1)]
+        return labels
+
+
+def _categories(chat: Chat, names: list[str], n_skills: int) -> dict[str, str]:
+    """Return the category of every name; at most ``n_skills`` of them, "other" among them."""
+    messages = [
+        {"role": "system", "content": _GROUP.format(n=n_skills)},
+        {"role": "user", "content": "\n".join(names)},
+    ]
+    try:
+        groups = dict(read_json(chat.ask(messages, as_json=True))["categories"])
+    except (NoJsonError, KeyError, TypeError, ValueError):
+        groups = {}
+    kept = list(groups.items())[: max(1, n_skills - 1)]
+    return {str(n): str(group) for group, members in kept for n in members}
+
+
+def _texts(chat: Chat, system: str, questions: list[str], key: str) -> list[str]:
+    """Return a model's list of texts; an empty one where its reply holds none."""
+    lines = [f"Question {number}: {text}" for number, text in enumerate(questions, 1)]
+    messages = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": "\n".join(lines)},
+    ]
+    try:
+        return [str(text) for text in read_json(chat.ask(messages, as_json=True))[key]]
+    except (NoJsonError, KeyError, TypeError):
+        return []

@@ -1,0 +1,151 @@
+"""The knobs of a data-generation environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from teachenv.envs.datagen.classroom import TrainMode
+from teachenv.envs.datagen.domain import Domain, make_domain
+from teachenv.envs.datagen.engine import Engine
+from teachenv.envs.datagen.profiles import PROFILES
+from teachenv.envs.datagen.skills import SOURCES
+from teachenv.errors import UserError, at_least, one_of, refuse_unknown
+
+__all__ = ["REWARD_MODES", "Settings"]
+
+REWARD_MODES = ("delta", "final", "lp", "target", "calibration")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How hard teaching is, and what it is rewarded for.
+
+    Defaults are overridden by the domain's ``usual`` settings, and these by what is given.
+
+    Attributes:
+        domain_args: Options of the domain (``n_noise``, ``n_known``, ...).
+        student: Id of the student, in ``students.data.DATA_STUDENTS``; "" for the domain's own.
+        student_args: Its hyper-parameters.
+        n_steps: Lessons in an episode.
+        n_samples: Training samples in a lesson at most.
+        budget: Training samples in an episode; 0 for ``n_steps * n_samples``.
+        train_mode: "replay", "continual" or "retrain"; see
+            :class:`teachenv.envs.datagen.classroom.Classroom`, also for ``epochs``,
+            ``probe_size``, ``fresh_probe`` and ``locked_below``.
+        epochs: Passes over a lesson's data.
+        probe_size: Questions per cell.
+        fresh_probe: Ask new questions after every lesson.
+        locked_below: Accuracy in a cell's prerequisites below which it cannot be learnt.
+        visible_share: Share of the cells that are probed; which ones changes by episode.
+        reward_mode: "delta": what the metric gained; the return is the total gain. "final":
+            the same, all of it at the end. "target": what the metric of ``target_cells``
+            gained. "lp": mean absolute change of a cell. "calibration": how near the accuracy
+            of the cells taught was to ``calibration``, before the lesson.
+        reward_scale: Factor of all rewards.
+        cost_weight: What using up the whole budget costs, in units of the metric.
+        target_metric: The episode terminates once the metric is at least this; 0 for never.
+        target_cells: ``(skill, level)`` indices of the domain's cells that count.
+        calibration: Accuracy to aim at (DARC's "medium" is 0.5).
+        profile: What a new student knows: "fresh", "warm" (the easier levels) or "random" (those
+            of a random half of the skills).
+        n_profiles: How many different students there are for the profile "random"; 0 for a new
+            one in every episode.
+        warm_levels: How many levels count as easier; 0 for half of them.
+        base_samples: Training samples per known cell.
+        base_epochs: Passes over them.
+        error_rate: See :class:`teachenv.envs.datagen.engine.Engine`, also for
+            ``step_error_rate``, ``quality`` and ``deduplicate``.
+        step_error_rate: Share of samples whose working is wrong.
+        quality: "none" or "answer".
+        deduplicate: Throw away repeated questions of a lesson.
+        skill_source: "gold": the domain's own skills. "inferred": clusters of probe questions.
+            "shuffled": random groups of them.
+        n_skills: Skills to infer; 0 for as many as the domain has.
+    """
+
+    domain_args: Mapping[str, Any] = field(default_factory=dict)
+    student: str = ""
+    student_args: Mapping[str, Any] = field(default_factory=dict)
+    n_steps: int = 20
+    n_samples: int = 500
+    budget: int = 0
+    train_mode: TrainMode = "replay"
+    epochs: int = 1
+    probe_size: int = 50
+    fresh_probe: bool = True
+    locked_below: float = 0.0
+    visible_share: float = 1.0
+    reward_mode: str = "delta"
+    reward_scale: float = 20.0
+    cost_weight: float = 0.0
+    target_metric: float = 0.0
+    target_cells: Sequence[Sequence[int]] = ()
+    calibration: float = 0.5
+    profile: str = "warm"
+    n_profiles: int = 8
+    warm_levels: int = 0
+    base_samples: int = 1000
+    base_epochs: int = 1
+    error_rate: float = 0.0
+    step_error_rate: float = 0.0
+    quality: str = "none"
+    deduplicate: bool = False
+    skill_source: str = "gold"
+    n_skills: int = 0
+
+    @classmethod
+    def read(cls, domain_id: str, given: Mapping[str, Any]) -> tuple[Domain, Settings]:
+        """Make a domain and the settings of an environment on it.
+
+        Args:
+            domain_id: One of :data:`teachenv.envs.datagen.domain.DOMAINS`.
+            given: Settings that differ from the usual ones.
+
+        Raises:
+            UserError: for an unknown name, or a refused value.
+        """
+        refuse_unknown("setting of a data-generation environment", given, vars(cls()))
+        domain = make_domain(domain_id, **given.get("domain_args", {}))
+        settings = cls(**{**domain.usual, **given})
+        settings._check(domain)
+        return domain, settings
+
+    def engine(self, domain: Domain) -> Engine:
+        """Return the engine these settings ask for."""
+        return Engine(
+            domain,
+            error_rate=self.error_rate,
+            step_error_rate=self.step_error_rate,
+            quality=self.quality,
+            deduplicate=self.deduplicate,
+        )
+
+    def _check(self, domain: Domain) -> None:
+        at_least_one = ("n_steps", "n_samples", "epochs", "probe_size", "base_epochs")
+        for name in at_least_one:
+            at_least(1, name, getattr(self, name))
+        for name in ("budget", "n_profiles", "warm_levels", "base_samples", "n_skills"):
+            at_least(0, name, getattr(self, name))
+        one_of("train_mode", self.train_mode, get_args(TrainMode))
+        one_of("reward_mode", self.reward_mode, REWARD_MODES)
+        one_of("profile", self.profile, PROFILES)
+        one_of("skill_source", self.skill_source, SOURCES)
+        for name in ("locked_below", "target_metric", "calibration"):
+            _share(name, getattr(self, name))
+        if not 0.0 < self.visible_share <= 1.0:
+            raise UserError(f"visible_share: expected in (0, 1], got {self.visible_share!r}")
+        n_skills, n_levels = domain.kinds.shape
+        for cell in self.target_cells:
+            if len(cell) != 2 or not (0 <= cell[0] < n_skills and 0 <= cell[1] < n_levels):
+                raise UserError(
+                    f"target_cells: expected (skill, level) below {domain.kinds.shape}, got {cell}"
+                )
+        if self.reward_mode == "target" and not self.target_cells:
+            raise UserError('reward_mode "target": name the target_cells')
+
+
+def _share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise UserError(f"{name}: expected in [0, 1], got {value!r}")

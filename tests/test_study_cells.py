@@ -1,0 +1,260 @@
+"""Cells without Ray: played, continued, tried again, searched, mirrored."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from studies import first_cells, play_study, searched, study_digests
+from test_loop import digests
+
+from teachenv.experiments import cells as cells_module
+from teachenv.experiments import loop
+from teachenv.experiments.cells import Report, past_scores, play, play_together
+from teachenv.experiments.mirror import Mirror
+from teachenv.experiments.store import read_rows, read_status
+from teachenv.experiments.study_file import read_study
+from teachenv.experiments.study_store import StudyFolder
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFolder, list[Report]]:
+    return play_study(tmp_path_factory.mktemp("studies") / "study")
+
+
+# -- cells -----------------------------------------------------------------------------------
+
+
+def test_cells_in_one_process_equal_runs_of_their_own(
+    played: tuple[StudyFolder, list[Report]], tmp_path: Path
+) -> None:
+    folder, _ = played
+    for cell in folder.study.cells():
+        loop.start(cell.config, tmp_path / cell.name)
+        assert digests(folder.runs / cell.name) == digests(tmp_path / cell.name)
+        here, there = (
+            sorted(p.name for p in (top / cell.name).iterdir()) for top in (folder.runs, tmp_path)
+        )
+        assert here == there
+
+
+def test_a_report_comes_after_every_round(played: tuple[StudyFolder, list[Report]]) -> None:
+    folder, reports = played
+    for cell in folder.study.cells():
+        own = [(report.status, report.step) for report in reports if report.cell == cell.name]
+        rounds = [("running", 512), ("running", 1024), ("running", 1536)]
+        assert own == [*rounds, ("finished", 1536)]
+
+
+def test_a_finished_cell_is_only_reported(played: tuple[StudyFolder, list[Report]]) -> None:
+    folder, _ = played
+    before = study_digests(folder.path)
+    reports = list(play(folder.study.cells(), folder.runs))
+    assert [report.status for report in reports] == ["finished", "finished"]
+    assert study_digests(folder.path) == before
+
+
+@pytest.mark.parametrize("n_reports", [1, 2])
+def test_a_cell_that_is_left_can_be_continued(
+    n_reports: int, played: tuple[StudyFolder, list[Report]], tmp_path: Path
+) -> None:
+    folder, _ = played
+    cell = folder.study.cells()[0]
+    playing = play([cell], tmp_path)
+    for _ in range(n_reports):
+        next(playing)
+    playing.close()
+    assert read_status(tmp_path / cell.name)["status"] == "interrupted"
+    assert list(play([cell], tmp_path))[-1].status == "finished"
+    assert digests(tmp_path / cell.name) == digests(folder.runs / cell.name)
+
+
+def test_a_half_made_folder_is_made_again(tmp_path: Path) -> None:
+    (cell,) = first_cells(1, steps=512)
+    half = tmp_path / cell.name
+    half.mkdir(parents=True)
+    (half / "lock").touch()
+    (half / ".config.json.writing").write_text("{")
+    assert list(play([cell], tmp_path))[-1].status == "finished"
+    shutil.rmtree(half)
+    half.mkdir()
+    (half / "mine.txt").touch()
+    assert list(play([cell], tmp_path))[-1].status == "failed"
+    assert (half / "mine.txt").exists()
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, *calls: int) -> None:
+    """Let the given calls of ``RunLoop.advance`` raise, counted over all loops."""
+    advance, count = loop.RunLoop.advance, iter(range(10**6))
+
+    def failing(self: loop.RunLoop) -> None:
+        if next(count) in calls:
+            raise RuntimeError("disk full")
+        advance(self)
+
+    monkeypatch.setattr(loop.RunLoop, "advance", failing)
+
+
+def test_a_cell_that_fails_is_tried_again_and_ends_the_same(
+    played: tuple[StudyFolder, list[Report]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = played
+    cell = folder.study.cells()[0]
+    fail_at(monkeypatch, 1, 2)
+    reports = list(play([cell], tmp_path, retries=2))
+    assert [r.reason for r in reports if r.reason] == 2 * ["RuntimeError('disk full')"]
+    assert reports[-1].status == "finished"
+    assert digests(tmp_path / cell.name) == digests(folder.runs / cell.name)
+
+
+def test_a_cell_that_fails_for_good_does_not_keep_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at(monkeypatch, 0, 1)
+    reports = list(play(first_cells(2, steps=512), tmp_path, retries=1))
+    assert [r.status for r in reports if r.final] == ["failed", "finished"]
+    assert "disk full" in next(r.reason for r in reports if r.final)
+
+
+def test_a_refused_cell_fails_at_once(tmp_path: Path) -> None:
+    (cell,) = first_cells(1, teachers=["uniform"], test_sets=["stump-50-v1"])
+    (report,) = play([cell], tmp_path, retries=3)
+    assert report.status == "failed"
+    assert "stump-50-v1" in report.reason
+
+
+def test_who_holds_a_run_is_waited_for_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = first_cells(1)
+    first = play([cell], tmp_path)
+    next(first)
+    monkeypatch.setattr(cells_module, "LOCK_TIMEOUT_S", 0.3)
+    (report,) = play([cell], tmp_path)
+    assert f"process {os.getpid()} is running it" in report.reason
+    first.close()
+
+
+# -- search ----------------------------------------------------------------------------------
+
+
+def test_samples_of_a_search_are_named_cells_with_their_settings() -> None:
+    study = searched()
+    assert read_study(study.to_json()) == study
+    names = [[cell.name for cell in cells] for cells in study.samples()]
+    assert names[1] == [f"Pole/alp-gmm-1/sb3-ppo/seed-{seed}" for seed in (0, 1)]
+    settings = [cells[0].config.teacher_args for cells in study.samples()]
+    assert settings == [{"fit_rate": 20}, {"fit_rate": 40}]
+
+
+def test_cells_played_together_report_their_mean_score_and_equal_single_runs(
+    tmp_path: Path,
+) -> None:
+    study = searched(1)
+    (cells,) = study.samples()
+    together = list(play_together(cells, tmp_path, score="mean_return"))
+    evals = [read_rows(tmp_path / cell.name / "evals.jsonl") for cell in cells]
+    means = [math.fsum(row["mean_return"] for row in rows) / 2 for rows in zip(*evals)]  # noqa: B905
+    assert [score for _, score in together[:-1]] == means
+    assert len(means) == 3
+    reports, last = together[-1]
+    assert math.isnan(last)
+    assert {report.status for report in reports} == {"finished"}
+    again = list(play_together(cells, tmp_path, score="mean_return"))
+    assert [score for _, score in again[:-1]] == means
+    assert past_scores([tmp_path / cell.name for cell in cells], "mean_return") == means
+    loop.start(cells[0].config, tmp_path / "single")
+    assert digests(tmp_path / cells[0].name) == digests(tmp_path / "single")
+
+
+def test_a_sample_left_at_an_evaluation_goes_on_from_there(tmp_path: Path) -> None:
+    (cells,) = searched(1).samples()
+    playing = play_together(cells, tmp_path, score="share_mastered")
+    _, first = next(playing)
+    playing.close()
+    steps = [read_status(tmp_path / cell.name)["step"] for cell in cells]
+    assert steps == [512, 512]
+    again = play_together(cells, tmp_path, score="share_mastered")
+    assert next(again)[1] == first
+    assert [read_status(tmp_path / cell.name)["step"] for cell in cells] == [512, 512]
+    again.close()
+
+
+def test_a_sample_ends_when_a_cell_of_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at(monkeypatch, 2)
+    (cells,) = searched(1).samples()
+    *_, (reports, _) = play_together(cells, tmp_path, score="share_mastered")
+    assert sorted(report.status for report in reports) == ["failed", "running"]
+
+
+# -- the mirror ------------------------------------------------------------------------------
+
+
+def test_a_mirrored_run_goes_on_elsewhere(
+    played: tuple[StudyFolder, list[Report]], tmp_path: Path
+) -> None:
+    folder, _ = played
+    cell = folder.study.cells()[0]
+    mirror = Mirror(str(tmp_path / "mirror"))
+    playing = play([cell], tmp_path / "here", mirror=mirror)
+    next(playing)
+    next(playing)
+    playing.close()  # what happens here from now on, the mirror does not see
+    elsewhere = list(play([cell], tmp_path / "there", mirror=Mirror(f"file://{tmp_path}/mirror")))
+    assert elsewhere[0].step == 1536
+    for place in (tmp_path / "there", tmp_path / "mirror"):
+        assert digests(place / cell.name) == digests(folder.runs / cell.name)
+    checkpoints = tmp_path / "mirror" / cell.name / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir() if any(path.iterdir())) == [
+        "00000002",
+        "00000003",
+    ]
+    mirror.pull(cell.name, tmp_path / "here" / cell.name)
+    assert read_status(tmp_path / "here" / cell.name)["status"] == "finished"
+
+
+def test_a_push_that_breaks_off_anywhere_leaves_a_mirror_to_go_on_from(
+    played: tuple[StudyFolder, list[Report]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = played
+    cell = folder.study.cells()[0]
+    upload = Mirror._upload
+    breaks = 0
+    for n in range(1, 40, 6):
+        left, root = [n], tmp_path / str(n)
+
+        def failing(self: Mirror, path: Path, target: str, left: list[int] = left) -> None:
+            if left[0] == 0:
+                raise OSError("network gone")
+            left[0] -= 1
+            upload(self, path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Mirror, "_upload", failing)
+            reports = list(play([cell], root / "here", mirror=Mirror(str(root / "mirror"))))
+        if reports[-1].status == "finished":
+            break
+        breaks += 1
+        last = list(play([cell], root / "there", mirror=Mirror(str(root / "mirror"))))[-1]
+        assert last.status == "finished"
+        assert digests(root / "there" / cell.name) == digests(folder.runs / cell.name)
+    assert breaks >= 4
+
+
+def test_the_mirror_never_replaces_what_is_ahead_of_it(tmp_path: Path) -> None:
+    (cell,) = first_cells(1)
+    mirror = Mirror(str(tmp_path / "mirror"))
+    playing = play([cell], tmp_path / "here", mirror=mirror)
+    next(playing)
+    playing.close()
+    list(play([cell], tmp_path / "here"))
+    before = digests(tmp_path / "here" / cell.name)
+    mirror.pull(cell.name, tmp_path / "here" / cell.name)
+    assert digests(tmp_path / "here" / cell.name) == before
+    mirror.pull("no/such/run", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,217 @@
+"""Studies on Ray: equal to runs of their own, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+from studies import FRAGILE, small_study, study_digests, wait_for  # noqa: E402
+from test_loop import digests  # noqa: E402
+from worlds import POLE  # noqa: E402
+
+from teachenv.experiments import loop  # noqa: E402
+from teachenv.experiments.cells import play  # noqa: E402
+from teachenv.experiments.compare import Means, compare, drawn, resume  # noqa: E402
+from teachenv.experiments.store import lock_holder, read_rows, read_status  # noqa: E402
+from teachenv.experiments.study_board import Board  # noqa: E402
+from teachenv.experiments.study_file import read_study  # noqa: E402
+from teachenv.experiments.study_search import samples  # noqa: E402
+from teachenv.experiments.study_store import StudyFolder  # noqa: E402
+
+pytestmark = pytest.mark.ray
+
+N_SEEDS = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray() -> Iterator[None]:
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100 << 20,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """The cells of the study, played one after another in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for _ in play(read_study(small_study(seeds=N_SEEDS)).cells(), folder / "runs"):
+        pass
+    return study_digests(folder)
+
+
+def interrupt_once(when: Callable[[Board], bool]) -> Callable[[Board, str], None]:
+    """Return a listener that presses Ctrl-C once, when something is so."""
+    pressed: list[bool] = []
+
+    def listener(board: Board, message: str) -> None:
+        if not pressed and when(board):
+            pressed.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return listener
+
+
+class Killer(threading.Thread):
+    """Kills the process that plays a run as soon as it has come to a moment."""
+
+    def __init__(self, run: Path, moment: str) -> None:
+        super().__init__(daemon=True)
+        self.killed = 0
+        self._run = run
+        self._moment = moment
+
+    def run(self) -> None:
+        wait_for(lambda: (self._run / self._moment).exists(), self._moment)
+        holder = lock_holder(self._run)
+        if holder is not None and int(holder) != os.getpid():
+            os.kill(int(holder), signal.SIGKILL)
+            self.killed = int(holder)
+
+
+MOMENTS = (
+    "test_sets.json",
+    "config.json",
+    "episodes.jsonl",
+    "checkpoints/00000001",
+    "checkpoints/.writing-00000002",
+    "checkpoints/00000002/manifest.json",
+)
+
+
+def test_a_study_whose_workers_are_killed_equals_single_runs(
+    undisturbed: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    study = read_study(small_study(seeds=N_SEEDS))
+    out, told = tmp_path / "study", list[str]()
+    cells = study.cells()
+    killers = [Killer(out / "runs" / c.name, m) for c, m in zip(cells, MOMENTS, strict=True)]
+    for killer in killers:
+        killer.start()
+    status = compare(study, out, listener=lambda board, message: told.append(message))
+    assert status.counts() == {"finished": 2 * N_SEEDS}
+    assert study_digests(out) == undisturbed
+    assert sum(killer.killed > 0 for killer in killers) >= 5
+    assert sum("its process died" in message for message in told) >= 5
+    assert not (out / ".tune").exists()
+
+
+def test_packed_cells_equal_single_runs(
+    undisturbed: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    compare(small_study(seeds=N_SEEDS), out, means=Means(pack=3))
+    assert study_digests(out) == undisturbed
+    pids = {(out / path / "lock").read_text() for path in undisturbed}
+    assert len(pids) <= 2
+    assert str(os.getpid()) not in pids
+
+
+def test_cells_that_fail_or_kill_their_process_do_not_keep_the_others(tmp_path: Path) -> None:
+    environments = [
+        {"id": FRAGILE, "name": "Kills", "args": {"how": "kills"}},
+        {"id": FRAGILE, "name": "Raises"},
+        {"id": POLE, "name": "Pole"},
+    ]
+    study = small_study(teachers=["uniform"], environments=environments, seeds=1, steps=512)
+    status = compare(study, tmp_path / "study", means=Means(max_failures=1, pack=3))
+    assert [cell.status for cell in status.cells] == ["failed", "failed", "finished"]
+    killed, raised = (cell.reason for cell in status.failed)
+    assert killed == "its process died 2 times: killed, out of memory, or crashed"
+    assert "the pole is broken" in raised
+
+
+def test_an_interrupted_study_is_resumed(
+    undisturbed: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+
+    interrupt = interrupt_once(lambda board: sum(cell.step for cell in board.cells) >= 3000)
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(small_study(seeds=N_SEEDS), out, listener=interrupt)
+    assert lock_holder(out) is None
+    assert resume(out).finished
+    assert study_digests(out) == undisturbed
+
+
+def test_a_mirrored_study_goes_on_where_its_folder_is_lost(
+    undisturbed: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    out, mirror = tmp_path / "study", tmp_path / "mirror"
+
+    interrupt = interrupt_once(lambda board: any(cell.status == "finished" for cell in board.cells))
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(small_study(seeds=N_SEEDS), out, storage=str(mirror), listener=interrupt)
+    done = [path for path in mirror.glob("*/*/*/*") if read_status(path)["status"] == "finished"]
+    assert done
+    (out / "runs").rename(tmp_path / "lost")
+    assert resume(out).finished
+    assert study_digests(out) == undisturbed
+    assert {path: digests(mirror / path.removeprefix("runs/")) for path in undisturbed} == (
+        undisturbed
+    )
+
+
+def test_a_search_stops_samples_early_and_finds_the_best(tmp_path: Path) -> None:
+    search = {
+        "space": {"fit_rate": {"low": 20, "high": 60}},
+        "samples": 6,
+        "reduction": 2,
+        "score": "mean_return",
+    }
+    study = drawn(read_study(small_study(teachers=["alp-gmm"], seeds=1, search=search)))
+    assert drawn(read_study(small_study(teachers=["alp-gmm"], seeds=1, search=search))) == study
+    assert study.search is not None
+    rates = [settings["fit_rate"] for settings in study.search.drawn]
+    assert all(20 <= rate <= 60 for rate in rates)
+    assert len(set(rates)) > 1
+    out = tmp_path / "study"
+    status = compare(study, out)
+    assert set(status.counts()) == {"finished", "stopped"}
+    assert status.finished
+    found = samples(StudyFolder.read(out))
+    assert found[0].status == "finished"
+    assert found[0].scores[-1] == max(s.scores[-1] for s in found if s.status == "finished")
+    for sample in found:
+        (run,) = out.glob(f"runs/Pole/{sample.name}/*/*")
+        rows = read_rows(run / "evals.jsonl")
+        assert [row["mean_return"] for row in rows] == sample.scores
+        assert (len(rows) == 3) == (sample.status == "finished")
+    best = next(cell.cell for cell in status.cells if f"/{found[0].name}/" in cell.cell.name)
+    loop.start(best.config, tmp_path / "single")
+    assert digests(out / "runs" / best.name) == digests(tmp_path / "single")
+    assert resume(out).counts() == status.counts()
+
+
+def test_an_interrupted_search_is_resumed(tmp_path: Path) -> None:
+    search = {"space": {"fit_rate": [20, 30, 40, 50]}, "samples": 4, "reduction": 2}
+    out = tmp_path / "study"
+
+    interrupt = interrupt_once(
+        lambda board: any(cell.status in ("stopped", "finished") for cell in board.cells)
+    )
+
+    with contextlib.suppress(KeyboardInterrupt):
+        compare(small_study(teachers=["alp-gmm"], seeds=1, search=search), out, listener=interrupt)
+    stops = set(StudyFolder.read(out).ended())
+    status = resume(out)
+    assert status.finished
+    ended = StudyFolder.read(out).ended()
+    assert stops <= set(ended)
+    assert {row["status"] for row in ended.values()} <= {"stopped"}
