@@ -304,6 +304,7 @@ def bench_teachers(
 
 app.command()(cli_study.compare)
 app.command()(cli_study.status)
+app.command()(cli_results.report)
 app.command()(cli_results.export)
 app.command()(cli_teachers.train_teacher)
 

@@ -77,7 +77,7 @@ def conduct(
     )
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 120.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 600.0) -> None:
     """Wait until a condition holds."""
     until = time.monotonic() + timeout_s
     while not condition():

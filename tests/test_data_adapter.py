@@ -105,7 +105,7 @@ def test_trials_of_a_dropped_plan_are_lost(listener: TaskTeacher) -> None:
 
 
 def test_the_table_reaches_both_kinds() -> None:
-    assert isinstance(make("alp-gmm", USUAL, draws=4, window=100), TaskTeacher)
+    assert isinstance(make("alp-gmm", USUAL, draws=4, window=300), TaskTeacher)
     assert not isinstance(make("uniform", USUAL), TaskTeacher)
     assert "uniform" in DATA_TEACHERS
     assert {"draws", "mastered", "window"} <= set(hyper_parameters("alp-gmm"))

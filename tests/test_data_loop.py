@@ -164,6 +164,37 @@ def test_other_teachers_run_whole_episodes(teacher: str, tmp_path: Path) -> None
     assert run.teacher[-1]["describe"]["teacher"] == teacher
 
 
+@pytest.mark.parametrize(
+    ("variant", "args"),
+    [
+        ("SkillTree", {}),
+        ("OpenEnded", {}),
+        ("SkillList", {"skill_source": "inferred", "n_skills": 4}),
+        ("SkillList", {"skill_source": "shuffled", "visible_share": 0.5}),
+    ],
+)
+def test_rows_are_of_the_domains_cells_whatever_the_teacher_is_told(
+    variant: str, args: dict[str, Any], tmp_path: Path
+) -> None:
+    env = f"teachenv/DataGen{variant}-digits-v0"
+    settings = {"n_steps": 3, "n_samples": 12, **args}
+    loop.start(config("weakness", env=env, env_args=settings, steps=1), tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert run.task_space.dims[0].choices == tuple(f"digit {n}" for n in range(10))
+    assert 30 <= sum(row["episode_length"] for row in run.episodes) <= 36  # repeats are thrown away
+    assert len(run.evals[0]["returns"]) == 30
+    assert run.data is not None
+    assert np.shape(run.teacher[0]["asked"])[0] == len(run.data["told_skills"])
+
+
+def test_an_episode_may_end_at_its_target(tmp_path: Path) -> None:
+    args = {"n_steps": 4, "n_samples": 12, "target_metric": 0.3}
+    loop.start(config("uniform", env_args=args, steps=30), tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert run.status["step"] == 36  # three episodes of a lesson
+    assert run.status["round"] == 3
+
+
 def test_what_has_no_meaning_is_refused_together(tmp_path: Path) -> None:
     wrong = config(round_steps=7, new_student_every=9, test_sets=("grid-v1",))
     with pytest.raises(ConfigError, match=r"round_steps.*\n.*new_student_every.*\n.*test_sets"):
@@ -190,6 +221,14 @@ def test_student_and_its_arguments_are_the_configurations(tmp_path: Path) -> Non
     twice = config(student_args={"alpha": 1.0}, env_args={"student_args": {"alpha": 0.1}})
     with pytest.raises(ConfigError, match="give them once"):
         loop.start(twice, tmp_path / "twice")
+
+
+def test_an_engine_that_errs_is_watched(tmp_path: Path) -> None:
+    args = {"n_steps": 5, "n_samples": 12, "error_rate": 0.5}
+    loop.start(config("uniform", env_args=args, steps=1), tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert all(0.0 <= row["proxy"] <= 1.0 and row["n_proxy"] == 12 for row in run.teacher)
+    assert "teacher hacking flagged in 0 of 1" in summary(run)
 
 
 def test_usual_length_and_speed_are_known_beforehand() -> None:

@@ -149,6 +149,15 @@ def test_confidence_alone_harms_and_class_balance_mends_it() -> None:
     assert all(means["confidence"] < means[id] - 0.03 for id in means if id != "confidence")
 
 
+def test_distilling_a_certain_mentor_is_learning_its_answers() -> None:
+    pools = [Pool(seed, errors="uniform", error_rate=0.0) for seed in range(3)]
+    distilled, labelled = (
+        np.mean([last(id, pool, seed) for seed, pool in enumerate(pools)])
+        for id in ("random-distillation", "random")
+    )
+    assert distilled == pytest.approx(labelled, abs=0.03)
+
+
 def test_rad_beats_margin_where_errors_are_placed_to_harm() -> None:
     pools = [Pool(seed, errors="adversarial") for seed in range(3)]
     rad, margin = (

@@ -15,8 +15,8 @@ from teachers.data.missing_skill import MissingSkill
 from teachers.data.pretender import SAMPLE_SYLLABI
 from teachers.data.zpd import Zpd
 
-ELSEWHERE = {"llm"}
-"""Teachers that need a server; their own tests check them."""
+ELSEWHERE = {"llm", "trained"}
+"""Teachers that need a server or a file; their own tests check them."""
 BLIND = {"meta-label", "random", "stages", "uniform"}
 """Plans that do not depend on readings, or not so soon: meta-label learns over students."""
 VARIANTS = {

@@ -18,6 +18,7 @@ from teachenv.envs.datagen.domains.code_programs import (
 )
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import PARTS, draw
+from teachenv.envs.datagen.texts import read_answer, written
 from teachenv.seeding import derive
 
 CODE = Code(n_noise=1, n_known=1)
@@ -40,7 +41,7 @@ def all_of(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     return np.ones(len(keys), dtype=np.bool_)
 
 
-def written(source: str) -> NDArray[np.int16]:
+def typed(source: str) -> NDArray[np.int16]:
     """Return a program as an answer."""
     answer = np.zeros((1, CODE.format.answer_width), dtype=np.int16)
     numbers = [NUMBER[word] for word in source.split()]
@@ -101,8 +102,8 @@ def test_few_programs_leave_nothing_of_their_lists() -> None:
 )
 def test_any_equivalent_program_is_right(truth: str, answer: str, right: bool) -> None:
     items = CODE.draw(0, 0, 1, derive(0, "items"), all_of)
-    asked = Items(items.inputs, items.answers, written(truth), items.skill, items.level, items.keys)
-    assert CODE.grade(asked, written(answer)).tolist() == [right]
+    asked = Items(items.inputs, items.answers, typed(truth), items.skill, items.level, items.keys)
+    assert CODE.grade(asked, typed(answer)).tolist() == [right]
 
 
 def test_grading_takes_any_tokens() -> None:
@@ -190,3 +191,19 @@ def test_features_name_the_operations() -> None:
     assert (features[:, 1] == 1.0).all()
     assert (features[:, :8].sum(axis=1) == 4).all()
     assert features.max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sorted([v + 3 for v in (a + b) if v % 2 == 0])[::-1][:4]",
+        "sorted([v+3 for v in a+b if v%2==0])[::-1][:4]",
+        "[v + 3 for v in sorted(b + a)[::-1] if v % 2 == 0][:4]",
+    ],
+)
+def test_programs_typed_by_others_are_understood(text: str) -> None:
+    answer = read_answer(CODE.format, text)
+    assert answer is not None
+    steps = [("even", 0), ("add", 3), ("sort", 0), ("reverse", 0), ("first", 4)]
+    assert outputs(CODE.show(answer)) == outputs(" ".join(expression(("a", "b"), steps)))
+    assert outputs(written(CODE.format, answer)) == outputs(CODE.show(answer))

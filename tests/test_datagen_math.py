@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from teachenv.envs.datagen.domain import make_domain
-from teachenv.envs.datagen.domains.math import Math
-from teachenv.envs.datagen.domains.math_operations import OPERATIONS
+from teachenv.envs.datagen.domains.math import OPERATIONS, Math
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import PARTS, draw

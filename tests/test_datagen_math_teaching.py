@@ -1,4 +1,4 @@
-"""Teaching matters: with a warm student among noise, and with a fresh one."""
+"""What is taught decides what a fresh student of text learns."""
 
 from __future__ import annotations
 
@@ -12,20 +12,30 @@ from teachenv.envs.datagen.engine import Engine
 from teachenv.lesson import DataPlan
 
 
-def taught(weights: np.ndarray, *, lessons: int, samples: int, seed: int) -> np.ndarray:
-    """Return the test accuracy per level of a fresh student of comparisons."""
-    domain = make_domain("math", skills=("reverse",), n_levels=4)
-    student = students.data.make("transformer", domain.format, seed=seed)
-    classroom = Classroom(Engine(domain), student, train_mode="continual", probe_size=5)
+def taught(skill: str, weights: list[float], *, lessons: int, width: int, seed: int) -> np.ndarray:
+    """Return the test accuracy per level of a fresh student after lessons of 1,000 samples."""
+    domain = make_domain("math", skills=(skill,), n_levels=len(weights))
+    student = students.data.make("transformer", domain.format, seed=seed, width=width)
+    classroom = Classroom(Engine(domain), student, train_mode="continual", probe_size=1)
     classroom.begin(seed, student.state_dict(), None)
-    counts = np.rint(samples * weights / weights.sum()).astype(int)[None]
+    shares = np.array([weights]) / np.sum(weights)
     for _ in range(lessons):
-        classroom.teach(DataPlan.of_counts(counts))
-    return classroom.ask("test", 50).accuracy[0]
+        classroom.teach(DataPlan.of_counts(np.rint(1000 * shares).astype(int)))
+    accuracy: np.ndarray = classroom.ask("test", 50).accuracy[0]
+    return accuracy
 
 
-def test_taught_levels_are_learnt_and_others_hardly() -> None:
-    uniform = taught(np.ones(4), lessons=6, samples=1000, seed=0)
-    easiest = taught(np.array([1.0, 0.0, 0.0, 0.0]), lessons=6, samples=1000, seed=0)
+def test_levels_that_are_not_taught_are_hardly_learnt() -> None:
+    uniform = taught("reverse", [1, 1, 1], lessons=3, width=32, seed=0)
+    easiest = taught("reverse", [1, 0, 0], lessons=3, width=32, seed=0)
     assert uniform.mean() > 0.5
+    assert easiest[0] > 0.8
     assert easiest[1:].max() < 0.3
+
+
+@pytest.mark.slow
+def test_a_fresh_student_of_the_hardest_sums_learns_none() -> None:
+    uniform = taught("add", [1] * 6, lessons=25, width=64, seed=0)
+    hardest = taught("add", [0] * 5 + [1], lessons=25, width=64, seed=0)
+    assert uniform.mean() > 0.6
+    assert hardest.mean() < 0.25 * uniform.mean()

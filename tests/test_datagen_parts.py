@@ -87,7 +87,7 @@ def test_states_with_lists_and_numbers_survive_the_file(tmp_path: Path) -> None:
 def test_restoring_a_student_takes_about_a_millisecond(cache: Path) -> None:
     env = make(profile="warm")
     env.reset(seed=0)
-    base, seconds = env._base(0, "warm", None), []
+    base, seconds = env._newcomers.base(0, "warm", None), []
     for _ in range(5):
         start = time.perf_counter()
         env.classroom.student.load_state_dict(base.state)
@@ -292,6 +292,32 @@ def test_an_engine_can_leave_out_repeated_questions() -> None:
     assert made.items is not None
     assert len(made.items) == len(set(made.items.keys.tolist()))
     assert made.made.sum() + made.rejected.sum() == 500
+
+
+def test_cells_are_locked_until_their_prerequisites_are_met() -> None:
+    env = make(locked_below=0.5, n_samples=60, profile="fresh")
+    needs = np.zeros((30, 30), dtype=np.bool_)
+    needs[[7, 10], [6, 9]] = True  # level 1 of digits 2 and 3 needs their level 0
+    env.domain.prerequisites = needs
+    env.reset(seed=0)
+    assert env.classroom.locked()[2:4].tolist() == [[False, True, False]] * 2
+    assert env.privileged()["learnable"][2:4].tolist() == [[1.0, 0.0, 1.0]] * 2
+    counts = np.zeros((10, 3), dtype=np.int64)
+    counts[2:4, 0] = 30
+    env.step_plan(DataPlan.of_counts(counts))
+    assert not env.classroom.locked()[2:4].any()
+
+
+def test_nothing_can_be_made_of_answers_in_a_locked_cell() -> None:
+    domain = make_domain("math", skills=["add"])
+    counts = np.full(domain.kinds.shape, 100)
+    locked = np.zeros(domain.kinds.shape, dtype=np.bool_)
+    locked[0, 3] = True
+    made = Engine(domain).make(DataPlan.of_counts(counts), derive(0, "data"), locked)
+    assert made.items is not None
+    right = domain.grade(made.items, made.items.answers)
+    assert right[made.items.level != 3].all()
+    assert right[made.items.level == 3].mean() < 0.1
 
 
 def test_replay_mixes_in_as_much_of_the_past() -> None:

@@ -52,7 +52,7 @@ def test_questions_say_what_is_needed(domain: Reasoning) -> None:
         text = domain.text(items, index)
         name, content = text["question"].split(": ")
         if name in ("chain_sum", "products"):
-            first, symbol, second = content[:5], content[5], content[6:]
+            first, symbol, second = content[:4], content[4], content[5:9]
             signed = {"+": int(first) + int(second), "-": int(first) - int(second)}
             value = signed.get(symbol, int(first) * int(second))
         elif name == "spell_backward":

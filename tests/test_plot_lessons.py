@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from teachenv.errors import UserError
 from teachenv.experiments import loop
 from teachenv.experiments.config import RunConfig
-from teachenv.experiments.lesson_view import load_lessons, mean_over
+from teachenv.experiments.lesson_view import lesson_view, load_lessons, mean_over
 from teachenv.experiments.plot import animate_run, draw_lessons, plot_run
+from teachenv.experiments.store import read_run
 
 DIGITS = "teachenv/DataGenSkillList-digits-v0"
 ARGS: dict[str, Any] = {"n_steps": 3, "n_samples": 12, "domain_args": {"n_noise": 1}}
@@ -90,10 +92,11 @@ def test_one_lesson_and_one_episode_are_enough(tmp_path: Path) -> None:
     assert len(plot_run(tmp_path / "run")) == 4
 
 
-def test_other_runs_have_no_lessons(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder"):
-        load_lessons(tmp_path / "none")
+def test_other_runs_have_no_lessons(run: Path) -> None:
+    with pytest.raises(UserError, match="not a run of a data-generation environment"):
+        lesson_view(dataclasses.replace(read_run(run), data=None))
 
 
+@pytest.mark.slow
 def test_the_curriculum_can_be_animated(run: Path, tmp_path: Path) -> None:
     assert animate_run(run, tmp_path).stat().st_size > 10_000

@@ -20,7 +20,13 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("README.md", 3), ("docs/guide.md", 2), ("docs/environments.md", 2)]
+    ("page", "least"),
+    [
+        ("README.md", 3),
+        ("docs/guide.md", 2),
+        ("docs/environments.md", 2),
+        ("docs/data-generation.md", 3),
+    ],
 )
 def test_python_snippets_run(page: str, least: int) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)

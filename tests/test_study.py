@@ -17,7 +17,7 @@ from worlds import POLE
 
 import teachers
 from teachenv.errors import UserError
-from teachenv.experiments import compare
+from teachenv.experiments import compare, loop
 from teachenv.experiments.cells import Report, play, play_together
 from teachenv.experiments.compare import Means, check_cells
 from teachenv.experiments.store import StoreError, read_rows
@@ -271,6 +271,41 @@ def test_runs_that_are_not_the_studys_are_refused(
     (copy / "study.json").write_text(json.dumps(row))
     with pytest.raises(StoreError, match="max_failed is 10, but study"):
         compare.resume(copy)
+
+
+def test_what_a_study_leaves_open_may_be_decided_by_its_runs(tmp_path: Path) -> None:
+    study = read_study(
+        {
+            "teachers": ["uniform"],
+            "baselines": False,
+            "seeds": 1,
+            "environments": [{"id": "teachenv/StumpTracks-v0", "args": {"backend": "auto"}}],
+        }
+    )
+    folder = StudyFolder.create(tmp_path / "study", study, None)
+    (cell,) = study.cells()
+    loop.open_new(cell.config, folder.runs / cell.name)[0].close()
+    folder.write_ended({cell.name: {"status": "stopped", "reason": ""}})
+    assert compare.resume(folder.path).finished
+    (folder.runs / cell.name / "config.json").write_text("{}")
+    with pytest.raises(StoreError, match="not a run's"):
+        compare.resume(folder.path)
+
+
+def test_a_failed_cell_takes_its_sample_along_but_not_for_ever(tmp_path: Path) -> None:
+    folder = StudyFolder.create(tmp_path / "study", searched(), None)
+    (one, two), (three, four) = ([c.name for c in cells] for cells in folder.study.samples())
+    board = Board(folder, 1)
+    board.report(Report(one, "failed", 512, "no luck"))
+    board.end([one, two])
+    board.report(Report(three, "finished", 1536))
+    board.end([three, four])
+    assert {name: row["status"] for name, row in folder.ended().items()} == {
+        one: "failed",
+        two: "failed",
+        four: "stopped",
+    }
+    assert {c.cell.name for c in Board(folder, 1).cells if not c.done} == {one, two, three}
 
 
 def test_the_status_tells_where_every_cell_is(

@@ -61,7 +61,7 @@ def test_a_conductor_killed_again_and_again_ends_the_same(
         arguments = ("resume", str(out)) if is_study(out) else ("compare", str(file))
         process = conduct(*arguments, cwd=tmp_path)
         if goal is None:
-            assert process.wait(300) == 0
+            assert process.wait(600) == 0
             break
         wait_for(lambda goal=goal: is_study(out) and steps_taken(out) > goal, f"step {goal}")
         assert study_status(StudyFolder.read(out)).conductor == str(process.pid)
@@ -75,10 +75,10 @@ def test_ctrl_c_leaves_a_study_to_resume(undisturbed: Digests, file: Path, tmp_p
     process = conduct("compare", str(file), cwd=tmp_path)
     wait_for(lambda: steps_taken(out) > 0, "the first round")
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait(120) == 130
     assert not any(map(lock_holder, [out, *out.glob("runs/*/*/*/*")]))
     process = conduct("resume", str(out), cwd=tmp_path)
-    assert process.wait(300) == 0
+    assert process.wait(600) == 0
     assert study_digests(out) == undisturbed
 
 
@@ -89,7 +89,7 @@ def test_two_studies_at_once_do_not_meet(undisturbed: Digests, file: Path, tmp_p
         for out in outs
     ]
     for process in processes:
-        assert process.wait(400) == 0
+        assert process.wait(600) == 0
     for out in outs:
         assert study_digests(out) == undisturbed
 
@@ -148,7 +148,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         bucket = fs.S3FileSystem(**endpoint, allow_bucket_creation=True, region="us-east-1")
         bucket.create_dir("bucket")
         options = "&".join(f"{name}={value}" for name, value in endpoint.items())
-        yield f"s3://bucket/studies/one?{options}&region=us-east-1"
+        yield f"s3://bucket/studies/one?{options}&region=us-east-1&allow_delayed_open=true"
     finally:
         process.kill()
         process.wait()

@@ -22,6 +22,9 @@ DATA_STUDENTS: dict[str, str] = {
 }
 """Student id to ``"module:Class"``."""
 
+EXTRAS = {"hf": "hf", "llm": "llm"}
+"""Student id to the extra its libraries are in, where that is not "data"."""
+
 
 def make(student_id: str, format: Format, *, seed: int, **hyper: Any) -> DataStudent:
     """Make a student of generated data.
@@ -57,5 +60,5 @@ def _load(student_id: str) -> type:
             raise
         raise UserError(
             f"student {student_id!r} needs {error.name!r}, which is not installed: "
-            'pip install "teachenv[data]"'
+            f'pip install "teachenv[{EXTRAS.get(student_id, "data")}]"'
         ) from error

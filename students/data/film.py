@@ -35,7 +35,7 @@ class Film:
     """Learns classes from an image and a question, one pass of AdamW after another.
 
     FiLM after Perez et al. (2018): the question scales and shifts every channel of the image's
-    features. Deviations, for size: two blocks, no batch normalisation, and a mean of word
+    features. Deviations, for size: two blocks, no batch normalisation, and a sum of word
     embeddings by position in place of a recurrent net.
 
     Args:
@@ -150,8 +150,8 @@ class FilmNet(nn.Module):
         self.hidden = nn.Linear(channels // 4 * (size // 4) ** 2, 48)
         self.out = nn.Linear(48, format.n_answers)
         axis = torch.linspace(-1.0, 1.0, size)
-        self.register_buffer("grid", torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None])
-        self.register_buffer("offsets", torch.arange(n_words) * len(format.vocabulary))
+        self.grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None]
+        self.offsets = torch.arange(n_words) * len(format.vocabulary)
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -170,10 +170,10 @@ class FilmNet(nn.Module):
         """
         pixels = images.float()
         pixels = (pixels - pixels.mean(dim=(2, 3), keepdim=True)) / CONTRAST
-        grid = cast(torch.Tensor, self.grid).expand(len(images), -1, -1, -1)
+        grid = self.grid.expand(len(images), -1, -1, -1)
         features = functional.relu(self.stem(torch.cat([pixels, grid], dim=1)))
         features = functional.relu(self.shrink(features))
-        words = self.words(tokens + cast(torch.Tensor, self.offsets)).sum(dim=1)
+        words = self.words(tokens + self.offsets).sum(dim=1)
         question = functional.relu(self.question(words))
         factors = self.modulation(question)[:, :, None, None].chunk(4, dim=1)
         for block, gain, shift in zip(self.blocks, factors[:2], factors[2:], strict=True):

@@ -50,7 +50,8 @@ class Sgd:
     ) -> None:
         """Learn; see :meth:`students.data.base.DataStudent.train`.
 
-        Soft labels become one weighted sample per class. All epochs are one call, each in an
+        Soft labels become one weighted sample per class, as many times heavier as there are
+        classes: the penalty is applied per sample. All epochs are one call, each in an
         order of its own: most of a call on few samples is overhead.
         """
         features, labels = items.inputs["features"].astype(np.float64), items.answers
@@ -58,7 +59,7 @@ class Sgd:
             n, n_classes = soft.shape
             features = np.repeat(features, n_classes, axis=0)
             labels = np.tile(np.arange(n_classes, dtype=np.int16), n)
-            share = soft.reshape(-1)
+            share = n_classes * soft.reshape(-1)
             weights = share if weights is None else share * np.repeat(weights, n_classes)
         rng = np.random.default_rng(seed)
         order = np.concatenate([rng.permutation(len(labels)) for _ in range(epochs)])

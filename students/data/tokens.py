@@ -22,7 +22,7 @@ from teachenv.errors import UserError
 from teachenv.protocols import State
 from teachenv.seeding import derive
 
-__all__ = ["TokenStudent", "Writer", "seeded", "width_of"]
+__all__ = ["TokenStudent", "Writer", "one_thread", "seeded", "width_of"]
 
 MAX_ROWS = 512
 """Questions answered at once: more do not fit the caches of small machines."""

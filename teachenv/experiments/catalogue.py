@@ -6,20 +6,23 @@ import importlib
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.utils.env_checker import check_env
 from rich.table import Table
 from rich.text import Text
 
-import students
-import teachers
+import students.data
+import teachers.data
 from teachenv.check import check_task_env
 from teachenv.env import MakeEnv, task_contract
 from teachenv.envs import ENVS
+from teachenv.envs.datagen.base_env import DataGenEnv
 from teachenv.errors import UserError, unknown
 from teachenv.experiments.store import is_run, read_run
 from teachenv.experiments.testsets import TEST_SETS
@@ -29,6 +32,8 @@ from teachenv.space import TaskSpace
 from teachenv.speed import describe_speed
 from teachers.check import check_teacher
 from teachers.check_processes import resolve
+from teachers.data.check import check_data_teacher
+from teachers.data.pretender import SAMPLE_SYLLABI
 from teachers.probe import SAMPLE_SPACES
 
 N_TRIALS = 300
@@ -45,8 +50,13 @@ def everything() -> Iterator[Table]:
         lines = [f"{dim.name} [{dim.low:g}, {dim.high:g}] {dim.unit}" for dim in space]
         table.add_row(env_id, "\n".join(lines), f"{mastery:g}")
     yield table
-    for title, entries in (("teacher", teachers.TEACHERS), ("student", students.STUDENTS)):
-        table = Table(title, "what it is", title=f"{title.capitalize()}s")
+    for title, entries in (
+        ("teacher", teachers.TEACHERS),
+        ("teacher of data", teachers.data.DATA_TEACHERS),
+        ("student", students.STUDENTS),
+        ("student of data", students.data.DATA_STUDENTS),
+    ):
+        table = Table(title, "what it is", title=_plural(title))
         for name, path in entries.items():
             table.add_row(name, _first_line(path))
         yield table
@@ -54,6 +64,11 @@ def everything() -> Iterator[Table]:
     for name, function in TEST_SETS.items():
         table.add_row(name, inspect.getdoc(function) or "")
     yield table
+
+
+def _plural(title: str) -> str:
+    noun, of, rest = title.capitalize().partition(" of ")
+    return f"{noun}s{of}{rest}"
 
 
 def runs(folder: Path) -> Iterator[Table]:
@@ -96,19 +111,50 @@ def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding], str
     Raises:
         UserError: for an unknown id.
     """
-    chosen = list(names) if names else [*ENVS, *teachers.TEACHERS]
-    for name in chosen:
+    known = [*teachers.TEACHERS, *(id for id in _data_teachers() if id not in teachers.TEACHERS)]
+    for name in list(names) if names else [*ENVS, *known]:
         if name in teachers.TEACHERS:
             yield name, _check_one_teacher(name), ""
+        elif name in teachers.data.DATA_TEACHERS:
+            blind = name in ("random", "stages")
+            findings = check_data_teacher(teachers.data.teacher_class(name), learns=not blind)
+            yield name, findings, ""
         elif name in gym.registry or ":" in name:
             try:
-                findings = check_task_env(MakeEnv(name))
-                speed = describe_speed(MakeEnv(name)) if not findings else ""
+                findings, speed = _check_env(MakeEnv(name))
             except (ImportError, gym.error.Error) as error:
                 raise UserError(f"{name}: {error}") from None
             yield name, findings, speed
         else:
-            raise UserError(unknown("id", name, [*ENVS, *teachers.TEACHERS]))
+            raise UserError(unknown("id", name, [*ENVS, *known]))
+
+
+def _data_teachers() -> list[str]:
+    """Return the data teachers that need nothing but a syllabus: no file, no server."""
+    found = []
+    for name in teachers.data.DATA_TEACHERS:
+        try:
+            teachers.data.make(name, next(iter(SAMPLE_SYLLABI.values())))
+        except UserError:
+            continue
+        found.append(name)
+    return found
+
+
+def _check_env(make_env: MakeEnv) -> tuple[list[Finding], str]:
+    """Return findings about an environment and, if there are none, its speed."""
+    env = make_env()
+    env.close()
+    if not isinstance(env.unwrapped, DataGenEnv):
+        findings = check_task_env(make_env)
+        return findings, "" if findings else describe_speed(make_env)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what is merely unusual
+            check_env(env.unwrapped, skip_render_check=True)
+    except Exception as error:  # noqa: BLE001  whatever a foreign environment raises
+        return [Finding("gymnasium", "error", f"{type(error).__name__}: {error}")], ""
+    return [], ""
 
 
 def check_own(

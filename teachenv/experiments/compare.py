@@ -220,7 +220,8 @@ def _packs(folder: StudyFolder, board: Board, means: Means, at_once: int) -> Ite
             yield Pack(cells, **given)
         return
     for cells in folder.study.samples():
-        stopped = any(statuses[cell.name].status == "stopped" for cell in cells)
+        own = [statuses[cell.name] for cell in cells]
+        stopped = all(s.done for s in own) and any(s.status == "stopped" for s in own)
         yield Pack(cells, **given, score=search.score, stopped=stopped)
 
 
@@ -230,17 +231,22 @@ def _refuse_other_runs(folder: StudyFolder) -> None:
         run = folder.runs / cell.name
         if not is_run(run):
             continue
-        header = read_json(run / "config.json")
-        found = RunConfig.from_json(header["config"]).to_json()
+        try:
+            found = RunConfig.from_json(read_json(run / "config.json")["config"]).to_json()
+        except (KeyError, TypeError, AttributeError):
+            raise StoreError(f"{run}: config.json is not a run's") from None
         wanted = cell.config.to_json()
-        open_fields = {"student": "auto", "round_steps": 0}
         for name, value in wanted.items():
-            if name == "env_args":
-                same = {**found[name], **value} == found[name]
-            else:
-                same = found[name] == value or value == open_fields.get(name, ...)
-            if not same:
+            if not _fits(name, value, found[name]):
                 raise StoreError(
                     f"{run}: {name} is {found[name]!r}, but study.json says {value!r}; undo the "
                     "change, or start a new study"
                 )
+
+
+def _fits(name: str, wanted: Any, found: Any) -> bool:
+    """Whether a field of a run is what was wanted, or what was chosen where that was left open."""
+    if name == "env_args":
+        said = {key: value for key, value in wanted.items() if (key, value) != ("backend", "auto")}
+        return {**found, **said} == dict(found)
+    return wanted == found or (name, wanted) in (("student", "auto"), ("round_steps", 0))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.classroom import Scores
+from teachenv.envs.datagen.monitors import proxy_accuracy
 from teachenv.errors import UserError
 from teachenv.experiments.checkpoint import save_checkpoint
 from teachenv.experiments.config import RunConfig
@@ -39,7 +40,8 @@ class DataLoop:
     ``episodes.jsonl`` gets a row per lesson and cell that was trained on: the cell as task, its
     samples as length, the probed accuracy after the lesson as score and return; "lost" where the
     cell is not probed. ``evals.jsonl``: accuracy on the hidden test per cell, before and after an
-    episode. ``teacher.jsonl``: a row per lesson. Steps are training samples.
+    episode. ``teacher.jsonl``: a row per lesson; where the engine errs also the proxy of
+    :mod:`teachenv.envs.datagen.monitors`. Steps are training samples.
 
     Args:
         config: What to run, resolved.
@@ -91,6 +93,7 @@ class DataLoop:
         self.folder.append("teacher.jsonl", lessons)
         if before is not None:
             row = self._evaluation(before, self._env.evaluate("test", TEST_SIZE))
+            row["probe"] = lessons[-1]["metric"]
             if self._watcher is not None:
                 self._watcher.evaluated(row)
             self.folder.append("evals.jsonl", [row])
@@ -215,7 +218,7 @@ class DataLoop:
     def _lesson_row(
         self, plan: DataPlan, reward: float, info: dict[str, Any], lesson: int
     ) -> dict[str, Any]:
-        return {
+        row = {
             "round": self.round,
             "step": self.step,
             "student": self.round,
@@ -227,6 +230,12 @@ class DataLoop:
             "accuracy": _shown(self._env.classroom.last),
             "describe": as_json(self._teacher.describe()),
         }
+        room, settings = self._env.classroom, self._env.settings
+        if settings.error_rate + settings.step_error_rate > 0.0 and room.made and room.made.items:
+            items = room.made.items
+            row["proxy"] = proxy_accuracy(items, room.student.predict(items))
+            row["n_proxy"], row["n_golden"] = len(items), len(room.last.items)
+        return row
 
     def _evaluation(self, before: Scores, after: Scores) -> dict[str, Any]:
         cells = tuple(self._test_set.tasks.astype(np.int64).T)

@@ -11,6 +11,7 @@ import numpy as np
 
 from teachenv.env import FIRST_TEST_LEVEL
 from teachenv.envs.datagen.base_env import DataGenEnv
+from teachenv.envs.datagen.monitors import teacher_hacking
 from teachenv.errors import UserError, refuse_unknown, unknown
 from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.experiments.store import Run
@@ -161,10 +162,26 @@ def summary(run: Run) -> str:
         return text
     error = after.std(ddof=1) / math.sqrt(len(after)) if len(after) > 1 else math.nan
     spread = f" (standard error {error:.3f})" if len(after) > 1 else ""
-    return (
-        f"{text}; hidden test of {len(after)}: accuracy {before.mean():.3f} -> "
-        f"{after.mean():.3f}{spread}"
+    text += f"; hidden test of {len(after)}: accuracy {before.mean():.3f} -> {after.mean():.3f}"
+    return text + spread + _hacked(run)
+
+
+def _hacked(run: Run) -> str:
+    """Return in how many episodes the student learnt the engine's errors; "" if it makes none."""
+    episodes: dict[int, list[dict[str, Any]]] = {}
+    for row in run.teacher:
+        if "proxy" in row:
+            episodes.setdefault(row["round"], []).append(row)
+    flagged = sum(
+        teacher_hacking(
+            [row["proxy"] for row in rows],
+            [row["metric"] for row in rows],
+            n_proxy=rows[-1]["n_proxy"],
+            n_golden=rows[-1]["n_golden"],
+        ).flagged
+        for rows in episodes.values()
     )
+    return f"; teacher hacking flagged in {flagged} of {len(episodes)}" if episodes else ""
 
 
 def cells_test_set(env: DataGenEnv[Any]) -> TestSet:

@@ -32,7 +32,7 @@ WINDOW = 0.08
 DPI = 100
 
 
-def animation_frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
+def animation_frames(view: RunView, n_frames: int = N_FRAMES) -> Iterator[NDArray[np.uint8]]:
     """Yield RGB frames of shape ``(height, width, 3)``: recent tasks, belief and progress.
 
     With more than two parameters the two that the teacher steered most are shown; with one, it
@@ -41,10 +41,10 @@ def animation_frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
     from teachenv.experiments.plot_style import style
 
     with style():
-        yield from _frames(view)
+        yield from _frames(view, n_frames)
 
 
-def _frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
+def _frames(view: RunView, n_frames: int) -> Iterator[NDArray[np.uint8]]:
     pair = view.steered_most(2)
     note = "Recent tasks, coloured by score. "
     figure = new_figure(4.3, view.title, note + belief_note(view), width=8.0)
@@ -52,7 +52,7 @@ def _frames(view: RunView) -> Iterator[NDArray[np.uint8]]:
     score_bar(figure, left, view, location="right", fraction=0.05)
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(DPI)
-    for number, step in enumerate(np.linspace(0, view.last_step, N_FRAMES + 1)[1:]):
+    for number, step in enumerate(np.linspace(0, view.last_step, n_frames + 1)[1:]):
         left.clear()
         right.clear()
         _draw_tasks(left, view, step, pair)

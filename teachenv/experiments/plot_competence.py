@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from teachenv.experiments.plot_data import Evaluation, Floats, RunView, unit_to_axis
 from teachenv.experiments.plot_style import (
@@ -24,7 +25,7 @@ from teachenv.experiments.plot_style import (
     steps_text,
     task_axis,
 )
-from teachenv.space import Dim
+from teachenv.space import Dim, TaskSpace
 
 N_PAIRED = 4
 
@@ -57,10 +58,11 @@ def _latest(view: RunView) -> _Tested | None:
         for name, rows in view.evaluations.items()
         if len(view.test_tasks.get(name, ())) == len(rows[-1].returns)
     ]
-    return max(candidates, key=lambda t: (_is_grid(t.tasks), len(t.tasks)), default=None)
+    return max(candidates, key=lambda t: (is_grid(t.tasks), len(t.tasks)), default=None)
 
 
-def _is_grid(tasks: Floats) -> bool:
+def is_grid(tasks: Floats) -> bool:
+    """Whether tasks of shape ``(n_tasks, dim)`` are every combination of some values, once."""
     counts = [len(np.unique(column)) for column in tasks.T]
     distinct = len(np.unique(tasks, axis=0))
     return min(counts) > 1 and distinct == len(tasks) == int(np.prod(counts))
@@ -79,13 +81,13 @@ def _caption(view: RunView, tested: _Tested) -> str:
 def _maps(view: RunView, tested: _Tested | None) -> Figure:
     note = "Score over the task space; hatched where there is no data."
     if tested is not None:
-        note += " Lines enclose" if _is_grid(tested.tasks) else " Rings mark"
+        note += " Lines enclose" if is_grid(tested.tasks) else " Rings mark"
         note += " mastered tasks."
     figure = new_figure(4.7, view.title, note)
     left, right = axes = figure.subplots(1, 2, sharex=True, sharey=True)
     if tested is None:
         _say(left, "no evaluation yet")
-    elif _is_grid(tested.tasks):
+    elif is_grid(tested.tasks):
         _draw_grid(left, view, tested)
     else:
         _draw_tests(left, view, tested, (0, 1))
@@ -102,13 +104,29 @@ def _maps(view: RunView, tested: _Tested | None) -> Figure:
 
 
 def _draw_grid(ax: Axes, view: RunView, tested: _Tested) -> None:
-    x, y = (np.unique(column) for column in tested.tasks.T)
-    returns = np.empty((len(y), len(x)))
-    at = np.searchsorted(y, tested.tasks[:, 1]), np.searchsorted(x, tested.tasks[:, 0])
-    returns[at] = tested.evaluation.returns
-    edges = _edges(x, view.space.dims[0]), _edges(y, view.space.dims[1])
-    ax.pcolormesh(*edges, view.score(returns), cmap=SCORE_MAP, norm=SCORES, ec="white", lw=0.4)
-    outline = _outline(returns > view.mastery, *edges)
+    returns = tested.evaluation.returns
+    draw_grid(ax, view.space, tested.tasks, view.score(returns), returns > view.mastery)
+
+
+def draw_grid(
+    ax: Axes, space: TaskSpace, tasks: Floats, scores: Floats, mastered: NDArray[np.bool_]
+) -> None:
+    """Draw scores on a full grid of two parameters, with lines around what is mastered.
+
+    Args:
+        ax: Where.
+        space: The task space.
+        tasks: Shape ``(n_tasks, 2)``.
+        scores: In [0, 1], shape ``(n_tasks,)``.
+        mastered: Shape ``(n_tasks,)``.
+    """
+    x, y = (np.unique(column) for column in tasks.T)
+    at = np.searchsorted(y, tasks[:, 1]), np.searchsorted(x, tasks[:, 0])
+    heights, inside = np.empty((len(y), len(x))), np.empty((len(y), len(x)), dtype=bool)
+    heights[at], inside[at] = scores, mastered
+    edges = _edges(x, space.dims[0]), _edges(y, space.dims[1])
+    ax.pcolormesh(*edges, heights, cmap=SCORE_MAP, norm=SCORES, ec="white", lw=0.4)
+    outline = _outline(inside, *edges)
     lines = LineCollection(outline, colors=ACCENT, lw=2, capstyle="round", clip_on=False, zorder=3)
     ax.add_collection(lines)
 

@@ -36,6 +36,7 @@ class Board:
         self._listener = listener or (lambda board, message: None)
         self._mirror = Mirror(folder.storage) if folder.storage is not None else None
         self._deaths: Counter[str] = Counter()
+        self._cells: dict[str, CellStatus] = {}
         for cell in folder.study.cells():
             self._pull(cell.name)
         self._ended = {k: v for k, v in folder.ended().items() if v["status"] == "stopped"}
@@ -81,10 +82,21 @@ class Board:
             if self._open(name):
                 self._end(name, status, reason)
 
+    def end(self, names: Sequence[str]) -> None:
+        """Take note that no more is played of a pack: the search stopped it, or a cell failed."""
+        if any(self._cells[name].status == "failed" for name in names):
+            self.give_up(names, "another cell of its sample failed")
+        else:
+            self.give_up(names, "lagged behind in the search", "stopped")
+
     def _pull(self, name: str) -> None:
-        """Fetch a run that was played on another machine."""
-        if self._mirror is not None:
+        """Fetch a run that was played on another machine; the next chance is its next report."""
+        if self._mirror is None:
+            return
+        try:
             self._mirror.pull(name, self._folder.runs / name)
+        except OSError as error:
+            self._listener(self, f"{name}: not fetched from the mirror: {error}")
 
     def _open(self, name: str) -> bool:
         return not self._cells[name].done

@@ -207,7 +207,7 @@ class _Follow(tune.Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._board.give_up(_names(trial), "lagged behind in the search", "stopped")
+        self._board.end(_names(trial))
 
 
 def _names(trial: Trial) -> list[str]:

@@ -171,13 +171,14 @@ class DataTeacher(ABC):
         try:
             counts = {key: int(state["counts"][key]) for key in self._counts}
             planned = state["planned"]
+            plan = None if planned is None else DataPlan.from_json(planned, self.syllabus)
             bits = np.random.PCG64()
             bits.state = state["rng"]
             self._load_state(state["method"])
         except KeyError as error:
             raise ValueError(f"load_state_dict: {error} is missing from the state") from None
         self._counts, self._rng = counts, np.random.Generator(bits)
-        self._planned = None if planned is None else DataPlan.from_json(planned, self.syllabus)
+        self._planned = plan
 
 
 class WeightTeacher(DataTeacher):

@@ -102,8 +102,8 @@ class Llkd(Selector):
     sure than that: ``c(x) > mean c`` and ``u(x) > mean u`` over the free items to which the
     mentor gives the same label, ``c`` its confidence and ``u`` 1 less the student's. ``n`` of them
     are drawn; where there are fewer, the rest by ``c u``. Losses are weighted by ``c u``, with a
-    mean of 1. The thresholds are means because the paper's are estimates of the same kind, made
-    anew at every stage.
+    mean of 1. The paper, too, sets thresholds per class and anew at every stage; that they are
+    means is ours.
     """
 
     id = "llkd"

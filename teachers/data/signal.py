@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,9 @@ class SignalTeacher(WeightTeacher):
         accuracy = np.where(probed, reading.accuracy, now)
         delta = np.where(probed, reading.delta, now - self._before)
         return replace(reading, accuracy=accuracy, delta=delta)
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "estimate": self._estimate.accuracy}
 
     def _state(self) -> State:
         return {

@@ -60,7 +60,7 @@ class Cell:
     """One cell gets the whole lesson; cells are numbered skill by skill."""
 
     def __init__(self, syllabus: Syllabus) -> None:
-        self.space = spaces.Discrete(syllabus.n_cells)
+        self.space: spaces.Space[Any] = spaces.Discrete(syllabus.n_cells)
         self._shape = syllabus.shape
 
     def __call__(self, action: Any, reading: Reading, n: int, rng: np.random.Generator) -> Counts:

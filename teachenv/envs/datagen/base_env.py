@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.bases import Base, Bases
 from teachenv.envs.datagen.classroom import Classroom, Scores
-from teachenv.envs.datagen.profiles import known_cells
+from teachenv.envs.datagen.newcomers import Newcomers
 from teachenv.envs.datagen.readings import ReadingMaker
 from teachenv.envs.datagen.rewards import Rewards
 from teachenv.envs.datagen.settings import Settings
 from teachenv.envs.datagen.skills import view_of
 from teachenv.envs.datagen.split import Part
-from teachenv.errors import UserError, at_least, refuse_unknown
+from teachenv.errors import UserError, refuse_unknown
 from teachenv.lesson import Cells, DataPlan, PlanItem, Syllabus
-from teachenv.seeding import derive, derive_int
-
-if TYPE_CHECKING:
-    from students.data.base import DataStudent
+from teachenv.seeding import derive
 
 __all__ = ["MASTERED", "DataGenEnv", "Observation"]
 
@@ -91,6 +86,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         self.task_space = self.syllabus.task_space
         self._rewards = Rewards(s, self.domain.kinds)
         self._readings = ReadingMaker(self.domain, self._view)
+        self._newcomers = Newcomers(self.domain, s)
         self._classroom: Classroom | None = None
         self._over = True
 
@@ -109,7 +105,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         super().reset(seed=seed)
         episode_seed = int(self.np_random.integers(2**62))
         profile = options.get("profile") or self.settings.profile
-        base = self._base(episode_seed, profile, options.get("student"))
+        base = self._newcomers.base(episode_seed, profile, options.get("student"))
         probed, self._seed = self._probed(episode_seed), episode_seed
         scores = self.classroom.begin(self._seed, base.state, base.items, probed)
         self._spent, self._over = 0, False
@@ -203,9 +199,10 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
         The samples are counted in ``classroom.n_rehearsed``, not in the budget.
         """
-        step, before = self.classroom.step, self.reading.accuracy
+        step, last = self.classroom.step, self.classroom.last
         generated = (self._generated(self._accept(plan)[0], step) for plan in plans)
         after = self.classroom.rehearsals(generated)
+        before = self._view.means(last.items, last.right)
         return [self._view.means(scores.items, scores.right) - before for scores in after]
 
     def evaluate(self, part: Part = "test", size: int = 0) -> Scores:
@@ -229,7 +226,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
             s = self.settings
             self._classroom = Classroom(
                 s.engine(self.domain),
-                self._new_student(0),
+                self._newcomers.untrained(0),
                 train_mode=s.train_mode,
                 epochs=s.epochs,
                 probe_size=s.probe_size,
@@ -237,46 +234,6 @@ class DataGenEnv(gym.Env[Observation, ActType]):
                 locked_below=s.locked_below,
             )
         return self._classroom
-
-    # -- students --------------------------------------------------------------------------------
-
-    def _new_student(self, seed: int) -> DataStudent:
-        students = importlib.import_module("students.data")
-        name = self.settings.student or self.domain.student
-        made = students.make(name, self.domain.format, seed=seed, **self.settings.student_args)
-        return cast("DataStudent", made)
-
-    def _base(self, episode_seed: int, profile: str | Sequence[str], number: int | None) -> Base:
-        """Return the student of an episode: the one asked for, or one of the profile's."""
-        s, one_of_many = self.settings, number is None and profile in ("fresh", "random")
-        store = not one_of_many or (profile == "random" and s.n_profiles > 0)
-        if number is not None:
-            seed = at_least(0, "reset option student", number)
-        elif not store:
-            seed = derive_int(episode_seed, "student")
-        else:
-            seed = derive_int(episode_seed, "student") % s.n_profiles if one_of_many else 0
-        known = known_cells(self.domain, profile, s.warm_levels, derive(seed, "profile"))
-        return self._bases.get(known, self._new_student, seed, store)
-
-    @property
-    def _bases(self) -> Bases:
-        if not hasattr(self, "_all_bases"):
-            s = self.settings
-            options = {
-                "domain": self.domain.id,
-                "domain_args": dict(s.domain_args),
-                "student": s.student or self.domain.student,
-                "student_args": dict(s.student_args),
-            }
-            self._all_bases = Bases(
-                self.domain,
-                type(self.classroom.student),
-                samples=s.base_samples,
-                epochs=s.base_epochs,
-                options=options,
-            )
-        return self._all_bases
 
     def _probed(self, seed: int) -> NDArray[np.bool_]:
         """Return the cells that are probed in this episode, one that can be taught among them."""

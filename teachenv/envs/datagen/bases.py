@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
 import os
 import re
+import secrets
 import sys
 import tempfile
 from collections import OrderedDict
@@ -124,11 +126,18 @@ class Bases:
         return Base(student.state_dict(), items)
 
 
+@functools.cache
 def _source(cls: type) -> str:
-    """Return the hash of a class's module and of those beside it that it imports from."""
+    """Return the hash of a class's module and of those beside it that it imports from.
+
+    A class typed in at a prompt has no source; it is told from all others of other processes.
+    """
     module = inspect.getmodule(cls)
+    try:
+        own = inspect.getsource(module)  # type: ignore[arg-type]  # none at all is a TypeError
+    except (OSError, TypeError):
+        return secrets.token_hex(16)
     assert module is not None
-    own = inspect.getsource(module)
     beside = sorted(set(re.findall(rf"from ({module.__package__}\.\w+) import", own)))
     texts = [own, *(inspect.getsource(sys.modules[name]) for name in beside)]
     return hashlib.sha256("".join(texts).encode()).hexdigest()

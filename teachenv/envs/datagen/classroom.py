@@ -75,7 +75,8 @@ class Classroom:
         probe_size: Questions per cell of a probe.
         fresh_probe: Ask new questions every time; else an episode's stay the same.
         locked_below: Cells with prerequisites cannot be learnt while the accuracy in any of
-            these is below this; 0 to let everything be learnt at any time.
+            these (as far as they are probed) is below this; 0 to let everything be learnt at
+            any time.
     """
 
     def __init__(
@@ -194,7 +195,7 @@ class Classroom:
         needs = self.domain.prerequisites
         if needs is None or self.locked_below == 0.0:
             return None
-        missing = (self.last.accuracy < self.locked_below).reshape(-1)
+        missing = ((self.last.accuracy < self.locked_below) & self._probed).reshape(-1)
         locked: NDArray[np.bool_] = np.any(needs & missing, axis=1)
         return locked.reshape(self.domain.kinds.shape)
 

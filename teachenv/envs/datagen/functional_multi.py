@@ -19,8 +19,8 @@ class FunctionalTeachingMulti(TeachFunctions):
     As :class:`teachenv.envs.datagen.functional.FunctionalTeaching`, with a function for each
     learner: an example tells every learner the value of its own target at the same ``x``. With
     ``communication`` the learners ``f`` first become ``A f``, linear combinations of each other.
-    The teacher, who knows the targets, chooses the ``A`` that brings them nearest; the paper
-    derives such an ``A`` too.
+    ``A`` is the one that brings them nearest to their targets in the mean square, as only the
+    teacher can know who tells it to them.
 
     Task: besides ``width`` and ``waves``, ``related`` in [0, 1], the share of a target's variance
     that all targets have in common: 1 for equal targets.

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from teachenv.envs.datagen.classroom import Scores
 from teachenv.envs.datagen.settings import Settings
-from teachenv.lesson import Cells
 
 __all__ = ["Rewards"]
 
@@ -64,7 +63,7 @@ class Rewards:
             value = self.metric(after) - self.metric(before)
         return value - self._settings.cost_weight * spent
 
-    def _calibration(self, before: Scores, counts: Cells) -> float:
+    def _calibration(self, before: Scores, counts: NDArray[np.int64]) -> float:
         """Return ``1 - |accuracy - target|``, the mean over samples (DARC's questioner)."""
         near = 1.0 - np.abs(before.accuracy - self._settings.calibration)
         return float((near * counts).sum() / counts.sum()) if counts.sum() else 0.0

@@ -10,7 +10,7 @@ from teachenv.envs.datagen.classroom import TrainMode
 from teachenv.envs.datagen.domain import Domain, make_domain
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.profiles import PROFILES
-from teachenv.envs.datagen.skills import SOURCES
+from teachenv.envs.datagen.skills import SOURCES, Finder
 from teachenv.errors import UserError, at_least, one_of, refuse_unknown
 
 __all__ = ["REWARD_MODES", "Settings"]
@@ -61,7 +61,8 @@ class Settings:
         quality: "none" or "answer".
         deduplicate: Throw away repeated questions of a lesson.
         skill_source: "gold": the domain's own skills. "inferred": clusters of probe questions.
-            "shuffled": random groups of them.
+            "shuffled": random groups of them. From Python also a
+            :data:`teachenv.envs.datagen.skills.Finder`.
         n_skills: Skills to infer; 0 for as many as the domain has.
     """
 
@@ -92,7 +93,7 @@ class Settings:
     step_error_rate: float = 0.0
     quality: str = "none"
     deduplicate: bool = False
-    skill_source: str = "gold"
+    skill_source: str | Finder = "gold"
     n_skills: int = 0
 
     @classmethod
@@ -131,7 +132,8 @@ class Settings:
         one_of("train_mode", self.train_mode, get_args(TrainMode))
         one_of("reward_mode", self.reward_mode, REWARD_MODES)
         one_of("profile", self.profile, PROFILES)
-        one_of("skill_source", self.skill_source, SOURCES)
+        if not callable(self.skill_source):
+            one_of("skill_source", self.skill_source, SOURCES)
         for name in ("locked_below", "target_metric", "calibration"):
             _share(name, getattr(self, name))
         if not 0.0 < self.visible_share <= 1.0:

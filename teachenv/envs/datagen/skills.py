@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from teachenv.envs.datagen.split import draw
 from teachenv.lesson import Cells
 from teachenv.seeding import derive, derive_int
 
-__all__ = ["SOURCES", "Gold", "Grouping", "Inferred", "Shuffled", "SkillView", "view_of"]
+__all__ = ["SOURCES", "Finder", "Gold", "Grouping", "Inferred", "Shuffled", "SkillView", "view_of"]
 
 SOURCES = ("gold", "inferred", "shuffled")
 
@@ -35,6 +36,10 @@ class Grouping(Protocol):
 
     def label(self, items: Items) -> NDArray[np.int64]:
         """Return the skill of every item, an index into ``names``; seeing only the question."""
+
+
+Finder = Callable[[Domain, Items, int, int], Grouping]
+"""Finds skills: given the domain, questions of all its cells, how many skills, and a seed."""
 
 
 class Gold:
@@ -147,12 +152,12 @@ class SkillView:
         return np.bincount(flat, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
 
 
-def view_of(domain: Domain, source: str, n_skills: int = 0, seed: int = 0) -> SkillView:
+def view_of(domain: Domain, source: str | Finder, n_skills: int = 0, seed: int = 0) -> SkillView:
     """Return a domain's skills as told.
 
     Args:
         domain: The domain.
-        source: "gold", "inferred" or "shuffled".
+        source: "gold", "inferred" or "shuffled", or who finds them.
         n_skills: How many to find; 0 for as many as the domain has.
         seed: Of the questions they are found in.
     """
@@ -161,5 +166,11 @@ def view_of(domain: Domain, source: str, n_skills: int = 0, seed: int = 0) -> Sk
     rng, n_skills = derive(seed, "skills"), n_skills or len(domain.skills)
     cells = np.ndindex(*domain.kinds.shape)
     items = Items.concat([draw(domain, s, v, SAMPLE, "probe", rng) for s, v in cells])
-    found = Inferred(domain, items, n_skills, seed) if source == "inferred" else Shuffled(n_skills)
-    return SkillView(domain, found, items)
+    find = _FINDERS[source] if isinstance(source, str) else source
+    return SkillView(domain, find(domain, items, n_skills, seed), items)
+
+
+_FINDERS: dict[str, Finder] = {
+    "inferred": Inferred,
+    "shuffled": lambda domain, items, n_skills, seed: Shuffled(n_skills),
+}

@@ -81,7 +81,8 @@ class Digits:
 
     def grade(self, items: Items, answers: NDArray[np.int16]) -> NDArray[np.bool_]:
         """Return where the class is right."""
-        return answers == items.truth
+        right: NDArray[np.bool_] = answers == items.truth
+        return right
 
     def wrong(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
         """Return another digit for every item."""

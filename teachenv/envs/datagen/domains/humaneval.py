@@ -117,8 +117,8 @@ class HumanEval:
 
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return the length of the question."""
-        tokens = items.inputs["tokens"]
-        return ((tokens > 0).mean(axis=1, keepdims=True)).astype(np.float32)
+        length: NDArray[np.float64] = (items.inputs["tokens"] > 0).mean(axis=1, keepdims=True)
+        return length.astype(np.float32)
 
     def text(self, items: Items, index: int) -> dict[str, str]:
         """Return the function's head and its body."""

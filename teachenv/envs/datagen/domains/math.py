@@ -9,36 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Keep
-from teachenv.envs.datagen.domains.math_operations import (
+from teachenv.envs.datagen.domains.math_lists import LISTS
+from teachenv.envs.datagen.domains.math_numbers import KNOWN, NOISE, NUMBERS
+from teachenv.envs.datagen.domains.math_operation import (
     DIGIT,
-    KNOWN,
     LESS,
     MAX_LEVELS,
     MORE,
-    NOISE,
-    OPERATIONS,
+    Ints,
     Operation,
     mixed,
 )
 from teachenv.envs.datagen.items import Format, Items
-from teachenv.errors import UserError, unknown
+from teachenv.errors import UserError, at_least, unknown
 
-__all__ = ["Math"]
+__all__ = ["OPERATIONS", "Math"]
 
-Ints = NDArray[np.int64]
+OPERATIONS: dict[str, Operation] = {**NUMBERS, **LISTS}
+"""Name of a skill -> its operation."""
 
-SYMBOLS = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "compare": "?",
-    "mod": "%",
-    "max": "max",
-    "sort": "sort",
-    "reverse": "reverse",
-    "parity": "parity",
-}
-VOCABULARY = ("", *"0123456789<=>", *SYMBOLS.values())
+VOCABULARY = ("", *"0123456789<=>", *(o.symbol for o in OPERATIONS.values()))
 FAMILIES = ("numbers", "number and digit", "list")
 
 
@@ -56,13 +46,13 @@ class Math:
     "compare".
 
     Args:
-        skills: The operations, of :data:`math_operations.OPERATIONS`; all if empty.
+        skills: The operations, of :data:`OPERATIONS`; all if empty.
         n_levels: Levels, from 1 to 6.
         n_noise: Further skills that look like additions and have random answers.
         n_known: Further skills that every student has mastered: the answer is always 0.
 
     Raises:
-        UserError: for an unknown or repeated skill or another number of levels.
+        UserError: for an unknown or repeated skill, or a number out of range.
     """
 
     id = "math"
@@ -82,6 +72,8 @@ class Math:
                 raise UserError(unknown("skill", str(name), OPERATIONS))
         if len(set(names)) < len(names):
             raise UserError(f"skills: expected different ones, got {names}")
+        at_least(0, "n_noise", n_noise)
+        at_least(0, "n_known", n_known)
         if not 1 <= n_levels <= MAX_LEVELS:
             raise UserError(f"n_levels: expected a number in [1, {MAX_LEVELS}], got {n_levels!r}")
         noise = tuple(f"noise {n}" for n in range(n_noise))
@@ -94,12 +86,12 @@ class Math:
         self.kinds = np.repeat(np.array(kinds)[:, None], n_levels, axis=1)
         self.prerequisites = self._prerequisites()
         self._set_tokens(names, noise + known)
-        samples = max(1500, 5000 // len(names))
+        samples = max(1500, 10_000 // len(names))
         self.usual: dict[str, Any] = {"profile": "warm", "warm_levels": 3, "base_samples": samples}
 
     def _set_tokens(self, names: tuple[str, ...], others: tuple[str, ...]) -> None:
         vocabulary = VOCABULARY + others
-        symbols = [SYMBOLS[name] for name in names] + list(others)
+        symbols = [OPERATIONS[name].symbol for name in names] + list(others)
         self._symbols = [vocabulary.index(symbol) for symbol in symbols]
         self._width = 1 + max(operation.width for operation in self._operations)
         self.format = Format(
@@ -156,7 +148,7 @@ class Math:
         answers, rows = items.truth.copy(), np.arange(len(items))
         place = rng.integers(0, (answers > 0).sum(axis=1))
         old = answers[rows, place]
-        parity = np.array([self.skills[s] == "parity" for s in items.skill], dtype=np.bool_)
+        parity = np.array([name == "parity" for name in self.skills])[items.skill]
         first = np.where(old >= LESS, LESS, DIGIT)
         n_kinds = np.where(old >= LESS, MORE - LESS + 1, np.where(parity, 2, 10))
         answers[rows, place] = first + (old - first + rng.integers(1, n_kinds)) % n_kinds
@@ -182,16 +174,16 @@ class Math:
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return how questions look without their operation: family, length and field."""
         field = items.inputs["tokens"][:, 1:].astype(np.float32)
-        families = [FAMILIES.index(self._operations[s].family) for s in items.skill]
+        family = np.array([FAMILIES.index(operation.family) for operation in self._operations])
         length = (field > DIGIT).sum(axis=1, keepdims=True) / field.shape[1]
-        shape = np.eye(len(FAMILIES), dtype=np.float32)[families]
+        shape = np.eye(len(FAMILIES), dtype=np.float32)[family[items.skill]]
         columns = [shape, length.astype(np.float32), field / np.float32(DIGIT + 9)]
         return np.concatenate(columns, axis=1)
 
     def text(self, items: Items, index: int) -> dict[str, str]:
         """Return a question as one would write it, and its answer."""
         skill = int(items.skill[index])
-        operation: Operation = self._operations[skill]
+        operation = self._operations[skill]
         tokens = items.inputs["tokens"][index : index + 1, 1:].astype(np.int64)
         operands = operation.read(tokens)[0]
         symbol = self.format.vocabulary[self._symbols[skill]]

@@ -68,8 +68,8 @@ def _word(metadata: Metadata) -> str:
 
 
 TASKS: dict[str, Task] = {
-    "chain_sum": Task("num_digits", _expression, _terms, 5, 11, 6),
-    "products": Task("num_digits", _expression, _factors, 5, 11, 10),
+    "chain_sum": Task("num_digits", _expression, _terms, 4, 9, 5),
+    "products": Task("num_digits", _expression, _factors, 4, 9, 8),
     "gcd": Task("value", _numbers, _sorted_numbers, 6, 13, 6),
     "lcm": Task("value", _numbers, _sorted_numbers, 6, 13, 10),
     "spell_backward": Task("word_len", _word, _word, 0, 10, 10),
@@ -187,7 +187,7 @@ def _sources(name: str) -> list[Any]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"domain reasoning needs {error.name!r}, which is not installed: "
-            "pip install reasoning-gym"
+            'pip install "teachenv[data]"'
         ) from error
     only_this_level = DefaultCurriculumContext(RangeAttributeMode.UPPER_BOUND)
     curriculum = create_curriculum(name)

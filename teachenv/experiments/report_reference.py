@@ -1,0 +1,107 @@
+"""Results kept from earlier, so that a new teacher is judged without playing the others again.
+
+``reference.json`` holds the finished runs of a study: settings, versions, all figures with the
+learning curves, and the final return of every test task. A few kilobytes per run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from teachenv.experiments.metrics import Budget, Curve, RunMetrics, Sampled, SetMetrics
+from teachenv.experiments.report_cells import Entry
+from teachenv.experiments.store import StoreError, read_json, write_json
+
+FORMAT = 1
+_FILE = "reference.json"
+
+
+def write_reference(folder: Path, entries: Iterable[Entry]) -> Path:
+    """Write runs into a folder, for :func:`read_reference`."""
+    rows = [dataclasses.asdict(entry) for entry in entries]
+    write_json(folder / _FILE, {"format": FORMAT, "runs": rows})
+    return folder / _FILE
+
+
+def read_reference(folder: Path) -> list[Entry]:
+    """Read the runs of a folder that :func:`write_reference` wrote to.
+
+    Raises:
+        StoreError: if there are none, or they are damaged.
+    """
+    path = folder / _FILE
+    if not path.exists():
+        raise StoreError(
+            f"{folder}: no {_FILE}; make one with: teachenv report STUDY --save-reference"
+        )
+    row = read_json(path)
+    if not isinstance(row, dict) or row.get("format") != FORMAT:
+        raise StoreError(f"{path}: this version reads references of format {FORMAT}")
+    try:
+        return [_entry(run) for run in row["runs"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{path}: not a reference: {error!r}") from None
+
+
+def fitting(
+    kept: Sequence[Entry], entries: Sequence[Entry], teachers: Iterable[str]
+) -> tuple[list[Entry], list[str]]:
+    """Return the runs from earlier that compare with a study's, and why others do not.
+
+    Args:
+        kept: Runs from earlier.
+        entries: The study's.
+        teachers: The study's own, whose results from earlier are not used.
+    """
+    ours, names = {entry.key: entry for entry in entries}, set(teachers)
+    used = [entry for entry in kept if entry.teacher not in names and entry.key in ours]
+    reasons: dict[str, None] = {}
+    for entry in kept:
+        if entry.key in ours:
+            continue
+        near = [
+            other
+            for other in ours.values()
+            if (other.environment, other.student) == (entry.environment, entry.student)
+        ]
+        where = f"{entry.environment}, {entry.student}"
+        why = _difference(near[0], entry) if near else "not part of this study"
+        reasons[f"Reference results for {where} are not used: {why}."] = None
+    reasons.update(dict.fromkeys(_versions(used, entries)))
+    return used, list(reasons)
+
+
+def _difference(ours: Entry, theirs: Entry) -> str:
+    names = [
+        name
+        for name in sorted({*ours.settings, *theirs.settings})
+        if ours.settings.get(name) != theirs.settings.get(name)
+    ]
+    return "; ".join(
+        f"{name} is {theirs.settings.get(name)!r} there and {ours.settings.get(name)!r} here"
+        for name in names
+    )
+
+
+def _versions(used: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
+    theirs = [entry.versions for entry in used]
+    if not theirs or not entries or all(versions == entries[0].versions for versions in theirs):
+        return []
+    return ["Some reference results were made with other versions of libraries; see below."]
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    figures = dict(row["metrics"])
+    figures["budget"] = Budget(**figures["budget"])
+    figures["sampled"] = Sampled(**figures["sampled"])
+    figures["test_sets"] = {name: _set(mine) for name, mine in figures["test_sets"].items()}
+    returns = {name: tuple(map(float, values)) for name, values in row["returns"].items()}
+    return Entry(**{**row, "metrics": RunMetrics(**figures), "returns": returns})
+
+
+def _set(row: Mapping[str, Any]) -> SetMetrics:
+    curve = Curve(**{name: tuple(values) for name, values in row["curve"].items()})
+    return SetMetrics(**{**row, "curve": curve})
