@@ -110,7 +110,11 @@ def _many_shapes(ax: Axes) -> Iterator[Artist]:
 
 
 def _themed(drawing: str) -> str:
-    """Return a drawing whose colours are the page's, and whose size is its place's."""
+    """Return a drawing whose colours are the page's, and whose size is its place's.
+
+    Groups lose their names, which are the same in every drawing.
+    """
+    drawing = re.sub(r'<g id="[^"]*"', "<g", drawing)
     for colour, name in COLOURS.items():
         drawing = re.sub(
             rf"(fill|stroke): {colour}\b", rf"\1: var(--{name})", drawing, flags=re.IGNORECASE
