@@ -176,7 +176,7 @@ class Reading:
 
     Attributes:
         accuracy: Share of right answers on the probe, per cell; 0 where never probed.
-        delta: Change of ``accuracy`` since the reading before.
+        delta: Change of ``accuracy`` since the reading before; 0 where either has none.
         loss: Mean loss per cell, in nats.
         confidence: Mean probability of the given answer, per cell.
         data_share: Share of all training samples so far, per cell.

@@ -123,6 +123,10 @@ def test_mentors_err_as_told() -> None:
     assert 0.6 < Pool(0).mentor_accuracy < 0.9
     with pytest.raises(UserError, match="errors"):
         Pool(0, errors="none")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="error_rate: expected in"):
+        Pool(0, errors="uniform", error_rate=1.5)
+    with pytest.raises(UserError, match="mentor_items"):
+        Pool(0, mentor_items=0)
 
 
 @pytest.mark.parametrize("index", [[0, 0], [0, 1, 2], [5, 700000]])

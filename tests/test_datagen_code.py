@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import students.data
+from teachenv.envs.datagen.classroom import Classroom
 from teachenv.envs.datagen.domains.code import Code
 from teachenv.envs.datagen.domains.code_programs import (
     ARGUMENTS,
@@ -16,12 +18,15 @@ from teachenv.envs.datagen.domains.code_programs import (
     expression,
     outputs,
 )
+from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import PARTS, draw
 from teachenv.envs.datagen.texts import read_answer, written
+from teachenv.lesson import DataPlan
 from teachenv.seeding import derive
 
 CODE = Code(n_noise=1, n_known=1)
+PLAIN = Code()
 CELLS = [(skill, level) for skill in range(len(OPERATIONS)) for level in range(4)]
 NUMBER = {word: number for number, word in enumerate(CODE.format.vocabulary)}
 
@@ -207,3 +212,21 @@ def test_programs_typed_by_others_are_understood(text: str) -> None:
     steps = [("even", 0), ("add", 3), ("sort", 0), ("reverse", 0), ("first", 4)]
     assert outputs(CODE.show(answer)) == outputs(" ".join(expression(("a", "b"), steps)))
     assert outputs(written(CODE.format, answer)) == outputs(CODE.show(answer))
+
+
+@pytest.mark.slow
+def test_who_only_sees_deep_programs_cannot_write_shallow_ones() -> None:
+    shallow = []
+    for levels in (range(4), range(3, 4)):
+        student = students.data.make("transformer", PLAIN.format, seed=0)
+        room = Classroom(Engine(PLAIN), student, train_mode="continual", probe_size=1)
+        room.begin(0, student.state_dict(), None)
+        counts = np.zeros((len(OPERATIONS), 4), dtype=np.int64)
+        counts[:, list(levels)] = 1000 // len(OPERATIONS) // len(levels)
+        for _ in range(10):
+            room.teach(DataPlan.of_counts(counts))
+        shallow.append(room.ask("validation", 10).accuracy[:, :3].mean())
+    uniform, deep_only = shallow
+    print(uniform, deep_only)
+    assert uniform > 0.3
+    assert deep_only < 0.25 * uniform

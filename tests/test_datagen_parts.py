@@ -18,6 +18,7 @@ from teachenv.envs.datagen.profiles import known_cells
 from teachenv.envs.datagen.skills import view_of
 from teachenv.envs.datagen.split import PARTS, draw, part_of
 from teachenv.envs.datagen.trees import Trees, level_bands
+from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, Reading, Syllabus
 from teachenv.seeding import derive
 
@@ -153,6 +154,24 @@ def test_a_teacher_is_told_of_the_skills_that_were_found(source: str) -> None:
     learnable = env.privileged()["learnable"]
     assert ((learnable >= 0.0) & (learnable <= 1.0)).all()
     assert env.rehearse([]) == []
+
+
+def test_a_cell_without_questions_this_time_has_not_changed() -> None:
+    env, unseen = make(skill_source="shuffled", probe_size=1), 0
+    env.reset(seed=0)
+    for _ in range(4):
+        before = env.reading
+        env.step_plan(even(env, 8))
+        twice = (before.visible > 0) & (env.reading.visible > 0)
+        change = env.reading.accuracy - before.accuracy
+        assert np.array_equal(env.reading.delta, np.where(twice, change, 0.0))
+        unseen += np.count_nonzero(change[~twice])
+    assert unseen
+
+
+def test_open_ended_tells_of_no_skills_that_others_found() -> None:
+    with pytest.raises(UserError, match="gold"):
+        make("OpenEnded", skill_source="inferred")
 
 
 # -- actions ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from reports import write_study
 from test_cli import call
 
 from teachenv.errors import UserError
+from teachenv.experiments.cells import play
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_study_tasks import competence_figure
@@ -31,6 +32,8 @@ from teachenv.experiments.report_reference import write_reference
 from teachenv.experiments.report_tables import metrics_sheet, standings_sheet, versions_sheet
 from teachenv.experiments.statistics import mean_interval
 from teachenv.experiments.store import StoreError, read_run
+from teachenv.experiments.study_file import read_study
+from teachenv.experiments.study_store import StudyFolder
 from teachenv.space import Dim, TaskSpace
 
 FAILED = {"Pole/uniform/sb3-ppo/seed-5": "RuntimeError('<b>the pole</b> is broken')"}
@@ -313,6 +316,22 @@ def test_a_second_report_without_animations_takes_the_place_of_the_first(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {
         "one", "figures", "report.html", "reference.json",
     }  # fmt: skip
+
+
+def test_lessons_are_shown_by_what_was_taught(tmp_path):
+    digits = {
+        "id": "teachenv/DataGenSkillList-digits-v0",
+        "name": "Digits",
+        "args": {"n_steps": 2, "n_samples": 12},
+    }
+    row = {"teachers": ["uniform"], "environments": [digits], "baselines": False, "seeds": 1}
+    study = read_study({**row, "steps": 48})
+    folder = StudyFolder.create(tmp_path / "lessons", study, None)
+    assert [r.status for r in play(study.cells(), folder.runs)][-1] == "finished"
+    page = Page(write_report([folder.path], tmp_path).page.read_text())
+    assert "What the lessons were made of" in page.words
+    assert "training samples" in page.words
+    assert not any("image/gif" in load for load in page.loads)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

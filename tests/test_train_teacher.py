@@ -127,6 +127,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(tmp_path: Pat
         train_teacher(recipe("cell"), out, algorithm="sb3-sac")
     with pytest.raises(UserError, match="action mode None"):
         train_teacher(MakeEnv("teachenv/PointMass-v0"), out)
+    for other, mode in (("DataGenSkillTree-digits", "full"), ("FunctionalTeaching", "coordinate")):
+        with pytest.raises(UserError, match="take a skill-list environment"):
+            train_teacher(MakeEnv(f"teachenv/{other}-v0", {"action_mode": mode}), out, steps=2)
     assert not out.exists()
     out.mkdir()
     with pytest.raises(UserError, match="nothing is overwritten"):

@@ -13,7 +13,7 @@ from teachenv.experiments.store import read_run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["animate_run", "draw", "draw_lessons", "load_run", "plot_run"]
+__all__ = ["animate_run", "draw", "draw_lessons", "load_lessons", "load_run", "plot_run"]
 
 DPI = 200
 

@@ -61,13 +61,18 @@ def standings_figure(standings: Sequence[Standing], label: str, intervals: bool)
 
 
 def curves_figure(
-    bands: Mapping[str, Band], label: str, styles: Mapping[str, Look], intervals: bool
+    bands: Mapping[str, Band],
+    label: str,
+    styles: Mapping[str, Look],
+    intervals: bool,
+    steps: str = "environment steps",
 ) -> Figure:
-    """Draw mean learning curves over environment steps, perhaps with their intervals."""
+    """Draw mean learning curves over steps, perhaps with their intervals."""
     figure = _figure(3.3)
     ax = figure.subplots()
     _draw_bands(ax, bands, styles, intervals)
-    step_axis(ax, max(band.x[-1] for band in bands.values()))
+    step_axis(ax, max(band.x[-1] for band in bands.values()), label=False)
+    ax.set_xlabel(steps)
     ax.set_ylabel(label)
     _legend(figure, ax)
     return figure

@@ -43,6 +43,8 @@ def competence_figure(
         draw_grid(ax, world.space, tasks, scores, mastered.mean(axis=0) >= 0.5)
         task_axis(ax, world.space.dims[0], "x", room=0)
         task_axis(ax, world.space.dims[1], "y", room=0)
+        if world.space.dims[0].kind == "choice":
+            ax.tick_params(axis="x", rotation=90)
         bar = figure.colorbar(ScalarMappable(SCORES, SCORE_MAP), ax=ax, aspect=25, pad=0.03)
         bar.outline.set_visible(False)
         bar.set_label("mean score")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from teachenv.experiments import report_html as html
@@ -95,7 +96,8 @@ def _group(told: Contents, group: Group, pictures: Pictures) -> Iterator[str]:
     yield html.heading(group.name, 2, _anchor(group.name))
     for test_set, tasks in group.world.test_tasks.items():
         yield html.heading(f"Test set {test_set}, {len(tasks)} tasks", 3)
-        yield html.table(metrics_sheet(group, told.teachers, test_set))
+        sheet = metrics_sheet(group, told.teachers, test_set)
+        yield html.table(sheet if group is told.groups[0] else replace(sheet, notes=""))
     if curves := pictures.curves(group):
         yield html.heading("Learning curves", 3)
         yield curves
@@ -125,7 +127,8 @@ def _cost(told: Contents) -> Iterator[str]:
     yield html.heading("Cost", 2, "cost")
     for group in told.groups:
         yield html.heading(group.name, 3)
-        yield html.table(cost_sheet(group, told.teachers))
+        sheet = cost_sheet(group, told.teachers)
+        yield html.table(sheet if group is told.groups[-1] else replace(sheet, notes=""))
 
 
 def _runs(told: Contents) -> Iterator[str]:

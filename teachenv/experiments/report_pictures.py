@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from teachenv.errors import UserError
 from teachenv.experiments import report_html as html
 from teachenv.experiments.curves import Band, Height, learning_curve, profile
-from teachenv.experiments.plot import draw_lessons, load_lessons, load_run
+from teachenv.experiments.lesson_view import load_lessons
 from teachenv.experiments.plot_curriculum import curriculum_figure
+from teachenv.experiments.plot_data import load_run
+from teachenv.experiments.plot_lessons import allocation_figure
 from teachenv.experiments.plot_study import (
     curves_figure,
     looks,
@@ -63,7 +65,8 @@ class Pictures:
             if not any(len(band.x) > 1 for band in bands.values()):
                 continue
             text = height.replace("_", " ")
-            figure = curves_figure(bands, text, self._looks, several)
+            steps = "training samples" if group.world.lessons else "environment steps"
+            figure = curves_figure(bands, text, self._looks, several, steps)
             drawing = self._save(figure, f"curves-{height}-{group.name}")
             caption = f"{text.capitalize()} on {group.test_set}, mean"
             drawn.append(html.figure(drawing, caption + _INTERVALS * several))
@@ -111,8 +114,9 @@ class Pictures:
         name = f"curriculum-{group.name}-{teacher}"
         if group.world.lessons:
             lessons = load_lessons(run)
-            figure = draw_lessons(lessons)["allocation"]
-            yield html.figure(self._save(figure, name), lessons.title, wide=True)
+            yield html.figure(
+                self._save(allocation_figure(lessons), name), lessons.title, wide=True
+            )
             return
         view = load_run(run)
         figure = curriculum_figure(view)

@@ -16,6 +16,7 @@ import gymnasium as gym
 from threadpoolctl import threadpool_limits
 
 from teachenv.env import MakeEnv
+from teachenv.envs.datagen.skill_list import SkillList
 from teachenv.errors import UserError, at_least, one_of
 from teachenv.seeding import check_seed, derive_int
 from teachers.data.trained import Policy
@@ -221,15 +222,15 @@ def train_teacher(
 
 
 def _action_mode(make_env: MakeEnv, env: gym.Env[Any, Any], algorithm: str) -> str:
-    mode = getattr(env.unwrapped, "action_mode", None)
+    mode: Any = getattr(env.unwrapped, "action_mode", None)
     spaces = gym.spaces
     allowed = (spaces.Box,) if algorithm == "sb3-sac" else (spaces.Box, spaces.Discrete)
-    if not isinstance(mode, str) or not isinstance(env.action_space, allowed):
+    if not isinstance(env.unwrapped, SkillList) or not isinstance(env.action_space, allowed):
         raise UserError(
             f"{algorithm} cannot be trained in {make_env.env_id} with action mode {mode!r}; take "
             'a skill-list environment with action_mode "mix", "alloc", "point" or (PPO) "cell"'
         )
-    return mode
+    return str(mode)
 
 
 def _in_one_thread(train: Callable[[_Plan], Policy], plan: _Plan) -> Policy:

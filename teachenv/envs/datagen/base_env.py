@@ -78,7 +78,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         self.render_mode = None
         s = self.settings
         self.budget = s.budget or s.n_steps * s.n_samples
-        self._view = view_of(self.domain, s.skill_source, s.n_skills)
+        self._view = view_of(self.domain, s.finder(), s.n_skills)
         needs = self.domain.prerequisites if s.skill_source == "gold" else None
         self.syllabus = Syllabus(
             self._view.names, self.domain.n_levels, s.n_steps, s.n_samples, needs
@@ -225,7 +225,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         if self._classroom is None:
             s = self.settings
             self._classroom = Classroom(
-                s.engine(self.domain),
+                s.make_engine(self.domain),
                 self._newcomers.untrained(0),
                 train_mode=s.train_mode,
                 epochs=s.epochs,

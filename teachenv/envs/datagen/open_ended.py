@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from teachenv.envs.datagen.base_env import DataGenEnv, Observation
 from teachenv.envs.datagen.observations import MAX_LOSS
 from teachenv.envs.datagen.readings import ReadingMaker
-from teachenv.errors import at_least
+from teachenv.errors import at_least, one_of
 from teachenv.lesson import DataPlan, PlanItem
 from teachenv.seeding import derive
 
@@ -43,6 +43,9 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
         n_slots: Orders in an action.
         n_amounts: Amounts of an order, none among them.
         settings: The rest.
+
+    Raises:
+        UserError: for a refused setting, or another source of skills.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
         **settings: Any,
     ) -> None:
         super().__init__(domain, **{"deduplicate": True, **settings})
+        one_of("skill_source where no skills are told", self.settings.skill_source, ("gold",))
         self._readings = ReadingMaker(self.domain, self._view, hidden=True)
         self._n_shown = at_least(1, "n_shown", n_shown)
         self._n_slots = at_least(1, "n_slots", n_slots)

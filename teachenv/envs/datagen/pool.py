@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from teachenv.envs.datagen.domain import make_domain
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import Part, draw
-from teachenv.errors import at_least, one_of
+from teachenv.errors import UserError, at_least, one_of
 from teachenv.lesson import PoolView, Selection
 from teachenv.seeding import derive, derive_int
 
@@ -77,6 +77,8 @@ class Pool:
         mentor_items: int = 40,
     ) -> None:
         self.errors = one_of("errors", errors, get_args(Errors))
+        if not 0.0 <= error_rate <= 1.0:
+            raise UserError(f"error_rate: expected in [0, 1], got {error_rate!r}")
         self.error_rate = error_rate
         self._seed = seed
         self._domain = make_domain("digits")
@@ -86,7 +88,7 @@ class Pool:
         self.items = items.take(np.sort(first))
         """The pool; the selectors never see it."""
         self._test = self._drawn("test", 500, rng)
-        self._mentor = self._mentored(mentor_items, rng)
+        self._mentor = self._mentored(at_least(1, "mentor_items", mentor_items), rng)
         self._flipped = rng.random(len(self.items)) < error_rate
         self._wrong = self._domain.wrong(self.items, rng)
 

@@ -37,7 +37,7 @@ class ReadingMaker:
         self._total = np.zeros(self._view.shape, dtype=np.int64)
         self.taught = self._total
         """Samples of the last lesson per told cell, int64."""
-        self._accuracy: Cells | None = None
+        self._before: tuple[Cells, Cells] | None = None
         nothing = np.zeros(self._view.shape)
         return self._make(scores, nothing, 1.0)
 
@@ -70,11 +70,11 @@ class ReadingMaker:
         visible = (view.count(items) > 0).astype(np.float64)
         if self._hidden:
             accuracy, loss, confidence, visible = (np.zeros(view.shape) for _ in range(4))
-        before = accuracy if self._accuracy is None else self._accuracy
-        self._accuracy = accuracy
+        before, seen = self._before or (accuracy, visible)
+        self._before = accuracy, visible
         arrays = {
             "accuracy": accuracy,
-            "delta": accuracy - before,
+            "delta": (accuracy - before) * seen * visible,
             "loss": loss,
             "confidence": confidence,
             "data_share": self._total / max(1, self._total.sum()),

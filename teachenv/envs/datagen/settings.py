@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from teachenv.envs.datagen.classroom import TrainMode
@@ -12,6 +12,7 @@ from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.profiles import PROFILES
 from teachenv.envs.datagen.skills import SOURCES, Finder
 from teachenv.errors import UserError, at_least, one_of, refuse_unknown
+from teachenv.llm import Chat
 
 __all__ = ["REWARD_MODES", "Settings"]
 
@@ -61,9 +62,12 @@ class Settings:
         quality: "none" or "answer".
         deduplicate: Throw away repeated questions of a lesson.
         skill_source: "gold": the domain's own skills. "inferred": clusters of probe questions.
-            "shuffled": random groups of them. From Python also a
-            :data:`teachenv.envs.datagen.skills.Finder`.
+            "shuffled": random groups of them. "llm": named by the language model. From Python
+            also a :data:`teachenv.envs.datagen.skills.Finder`.
         n_skills: Skills to infer; 0 for as many as the domain has.
+        engine: Who makes the data: "own", the domain; "annotate" or "write", the language model,
+            see :class:`teachenv.envs.datagen.engine_llm.LlmEngine`.
+        llm: The language model: arguments of :class:`teachenv.llm.Chat`.
     """
 
     domain_args: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +99,8 @@ class Settings:
     deduplicate: bool = False
     skill_source: str | Finder = "gold"
     n_skills: int = 0
+    engine: str = "own"
+    llm: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, domain_id: str, given: Mapping[str, Any]) -> tuple[Domain, Settings]:
@@ -113,8 +119,13 @@ class Settings:
         settings._check(domain)
         return domain, settings
 
-    def engine(self, domain: Domain) -> Engine:
+    def make_engine(self, domain: Domain) -> Engine:
         """Return the engine these settings ask for."""
+        if self.engine != "own":
+            from teachenv.envs.datagen.engine_llm import LlmEngine
+
+            way: Any = self.engine
+            return LlmEngine(domain, self.chat(), way=way, quality=self.quality)
         return Engine(
             domain,
             error_rate=self.error_rate,
@@ -122,6 +133,26 @@ class Settings:
             quality=self.quality,
             deduplicate=self.deduplicate,
         )
+
+    def finder(self) -> str | Finder:
+        """Return who finds the skills."""
+        if self.skill_source != "llm":
+            return self.skill_source
+        from teachenv.envs.datagen.engine_llm import LlmGrouping
+
+        chat = self.chat()
+        return lambda domain, items, n_skills, seed: LlmGrouping(domain, items, n_skills, chat)
+
+    def chat(self) -> Chat:
+        """Return the language model.
+
+        Raises:
+            UserError: if none is named, or an argument is refused.
+        """
+        if not self.llm.get("model"):
+            raise UserError('llm: name a model, such as {"model": NAME, "base_url": ADDRESS}')
+        refuse_unknown("argument of llm", self.llm, {f.name: "" for f in fields(Chat) if f.init})
+        return Chat(**self.llm)
 
     def _check(self, domain: Domain) -> None:
         at_least_one = ("n_steps", "n_samples", "epochs", "probe_size", "base_epochs")
@@ -133,7 +164,12 @@ class Settings:
         one_of("reward_mode", self.reward_mode, REWARD_MODES)
         one_of("profile", self.profile, PROFILES)
         if not callable(self.skill_source):
-            one_of("skill_source", self.skill_source, SOURCES)
+            one_of("skill_source", self.skill_source, (*SOURCES, "llm"))
+        one_of("engine", self.engine, ("own", "annotate", "write"))
+        if self.engine != "own" and (self.error_rate or self.step_error_rate):
+            raise UserError("error_rate, step_error_rate: a language model makes its own errors")
+        if self.engine != "own" or self.skill_source == "llm":
+            self.chat()
         for name in ("locked_below", "target_metric", "calibration"):
             _share(name, getattr(self, name))
         if not 0.0 < self.visible_share <= 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from teachenv.envs.datagen.domains.math_operation import (
     mixed,
 )
 from teachenv.envs.datagen.items import Format, Items
+from teachenv.envs.datagen.texts import read_answer
 from teachenv.errors import UserError, at_least, unknown
 
 __all__ = ["OPERATIONS", "Math"]
@@ -118,18 +120,50 @@ class Math:
 
     def draw(self, skill: int, level: int, n: int, rng: np.random.Generator, keep: Keep) -> Items:
         """Draw items of a cell; see :class:`teachenv.envs.datagen.domain.Domain`."""
-        operation, symbol = self._operations[skill], self._symbols[skill]
-        operands = operation.draw(level, n, rng)
-        keys = mixed(symbol, operation.canonical(operands))
+        operands = self._operations[skill].draw(level, n, rng)
+        keys = self._keys(skill, operands)
         kept = keep(keys)
-        operands, keys = operands[kept], keys[kept]
+        items = self._items(skill, level, operands[kept], keys[kept])
+        if self.kinds[skill, level] != "noise":
+            return items
+        solved = self._operations[skill].solve(operands[kept])
+        truth = self._answer(DIGIT + rng.integers(0, 10, solved.shape))
+        return replace(items, answers=truth, truth=truth)
+
+    def read(self, skill: int, level: int, question: str, answer: str) -> Items | None:
+        """Return one item of a cell from text like that of :meth:`text`.
+
+        ``None`` where the question is of another form, skill or level, where the answer is none,
+        and for skills that cannot be taught.
+        """
+        operation, words = self._operations[skill], question.split()
+        symbol = self.format.vocabulary[self._symbols[skill]]
+        place = 0 if operation.family == "list" else 1
+        numbers = [word for index, word in enumerate(words) if index != place]
+        given = read_answer(self.format, answer)
+        form = len(words) > place and words[place] == symbol and given is not None
+        plain = all(word.isascii() and word.isdigit() and len(word) < 10 for word in numbers)
+        if not (form and plain) or self.kinds[skill, level] == "noise":
+            return None
+        operands = np.array(numbers, dtype=np.int64)
+        if not operation.admits(level, operands):
+            return None
+        if operation.family == "list":
+            operands = np.pad(operands, (0, operation.width - len(operands)), constant_values=-1)
+        row = operands[None]
+        item = self._items(skill, level, row, self._keys(skill, row))
+        return item.answered(np.array(given)[None])
+
+    def _keys(self, skill: int, operands: Ints) -> NDArray[np.uint64]:
+        return mixed(self._symbols[skill], self._operations[skill].canonical(operands))
+
+    def _items(self, skill: int, level: int, operands: Ints, keys: NDArray[np.uint64]) -> Items:
+        """Return questions with their right answers."""
+        operation = self._operations[skill]
         tokens = np.zeros((len(keys), self._width), dtype=np.int16)
-        tokens[:, 0] = symbol
+        tokens[:, 0] = self._symbols[skill]
         tokens[:, 1 : 1 + operation.width] = operation.write(operands)
-        solved = operation.solve(operands)
-        if self.kinds[skill, level] == "noise":
-            solved = DIGIT + rng.integers(0, 10, solved.shape)
-        truth = self._answer(solved)
+        truth = self._answer(operation.solve(operands))
         cell = np.full((2, len(keys)), [[skill], [level]], dtype=np.int16)
         return Items({"tokens": tokens}, truth, truth, cell[0], cell[1], keys)
 

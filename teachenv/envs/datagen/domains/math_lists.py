@@ -26,6 +26,10 @@ class _List:
     def _length(self, level: int) -> int:
         return level + 3
 
+    def admits(self, level: int, operands: Ints) -> bool:
+        digits = (operands >= 0) & (operands <= 9)
+        return len(operands) == self._length(level) and bool(digits.all())
+
     def canonical(self, operands: Ints) -> Ints:
         return operands
 

@@ -42,6 +42,10 @@ class _Numbers:
         numbers: Ints = digits @ places
         return numbers
 
+    def admits(self, level: int, operands: Ints) -> bool:
+        low, high = _bounds(level)
+        return len(operands) == 2 and bool(((low <= operands) & (operands < high)).all())
+
 
 class _Add(_Numbers):
     symbol = "+"
@@ -64,6 +68,9 @@ class _Subtract(_Numbers):
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return -np.sort(-super().draw(level, n, rng), axis=1)
+
+    def admits(self, level: int, operands: Ints) -> bool:
+        return super().admits(level, operands) and bool(operands[0] >= operands[1])
 
     def canonical(self, operands: Ints) -> Ints:
         return operands
@@ -89,6 +96,9 @@ class _Multiply(_Numbers):
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return np.stack([_numbers(level, n, rng), rng.integers(2, 10, n)], axis=1)
 
+    def admits(self, level: int, operands: Ints) -> bool:
+        return _with_digit(level, operands)
+
     def solve(self, operands: Ints) -> Ints:
         return _units_first(operands.prod(axis=1), self.answer_width)
 
@@ -109,6 +119,9 @@ class _Modulo(_Numbers):
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return np.stack([_numbers(level, n, rng), rng.integers(2, 10, n)], axis=1)
+
+    def admits(self, level: int, operands: Ints) -> bool:
+        return _with_digit(level, operands)
 
     def canonical(self, operands: Ints) -> Ints:
         return operands
@@ -192,8 +205,17 @@ NOISE: Operation = _Noise()
 
 def _numbers(level: int, shape: int | tuple[int, int], rng: np.random.Generator) -> Ints:
     """Draw numbers of ``level + 1`` digits; at level 0 below 20, as few are below 10."""
-    low, high = (10**level, 10 ** (level + 1)) if level else (0, 20)
-    return rng.integers(low, high, shape)
+    return rng.integers(*_bounds(level), shape)
+
+
+def _bounds(level: int) -> tuple[int, int]:
+    return (10**level, 10 ** (level + 1)) if level else (0, 20)
+
+
+def _with_digit(level: int, operands: Ints) -> bool:
+    """Whether they are a number of the level and a digit from 2 on."""
+    low, high = _bounds(level)
+    return len(operands) == 2 and low <= operands[0] < high and 2 <= operands[1] <= 9
 
 
 def _digits(numbers: Ints, width: int) -> Ints:

@@ -48,6 +48,9 @@ class Operation(Protocol):
     def read(self, tokens: Ints) -> Ints:
         """Return the operands of what :meth:`write` returned."""
 
+    def admits(self, level: int, operands: Ints) -> bool:
+        """Whether operands of one question (a row as long as was given) could be drawn."""
+
     def solve(self, operands: Ints) -> Ints:
         """Return the answers' tokens, shape ``(n, answer_width)``."""
 
