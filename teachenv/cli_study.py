@@ -141,7 +141,7 @@ def _show_status(folder: Path, found: StudyStatus) -> None:
 
 
 def _show_plan(path: Path, means: Means) -> None:
-    from teachenv.experiments.compare import check_cells, drawn, n_workers
+    from teachenv.experiments.compare import check_cells, n_workers, settled
     from teachenv.experiments.study_file import load_study
     from teachenv.experiments.study_plan import plan_new, plan_rest
     from teachenv.experiments.study_store import StudyFolder, is_study
@@ -150,7 +150,7 @@ def _show_plan(path: Path, means: Means) -> None:
         folder = StudyFolder.read(path)
         plan = plan_rest(folder, n_workers(means, folder.study.cells()))
     else:
-        study = drawn(load_study(path))
+        study = settled(load_study(path))
         cells = study.cells(check_env=True)
         check_cells(cells)
         plan = plan_new(study, n_workers(means, cells))

@@ -77,6 +77,7 @@ def test_a_run_leaves_a_complete_folder(undisturbed: Path) -> None:
     assert [row["round"] for row in run.evals] == [1, 3]
     assert [row["step"] for row in run.evals] == [2 * EPISODE, 4 * EPISODE]
     assert all(np.sum(row["asked"]) == 12 for row in run.teacher)
+    assert {row["rehearsed"] for row in run.teacher} == {0}
     assert run.data is not None
     assert run.data["n_samples"] == 12
 
@@ -224,10 +225,11 @@ def test_student_and_its_arguments_are_the_configurations(tmp_path: Path) -> Non
 
 
 def test_an_engine_that_errs_is_watched(tmp_path: Path) -> None:
-    args = {"n_steps": 5, "n_samples": 12, "error_rate": 0.5}
+    args = {"n_steps": 5, "n_samples": 12, "error_rate": 0.5, "domain_args": {"n_noise": 1}}
     loop.start(config("uniform", env_args=args, steps=1), tmp_path / "run")
     run = read_run(tmp_path / "run")
     assert all(0.0 <= row["proxy"] <= 1.0 and row["n_proxy"] == 12 for row in run.teacher)
+    assert {row["n_golden"] for row in run.teacher} == {30 * 10}  # the metric asks no noise
     assert "teacher hacking flagged in 0 of 1" in summary(run)
 
 

@@ -78,3 +78,24 @@ def test_nobodys_random_numbers_are_used() -> None:
 def test_other_formats_are_refused() -> None:
     with pytest.raises(UserError, match="features"):
         make("sgd", Format({"tokens": (4,)}, "tokens", 9, 2), seed=0)
+
+
+def test_two_classes_are_learnt_as_any_number_of_them() -> None:
+    lesson = items(20)
+    lesson = lesson.take(lesson.answers < 2)
+    made = make("sgd", Format(DOMAIN.format.fields, "class", 2), seed=0)
+    made.train(lesson, seed=0, epochs=5)
+    made.train(lesson, seed=1, epochs=5)
+    model, orders = SGDClassifier(loss="log_loss", alpha=1e-3, shuffle=False), []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        orders += [rng.permutation(len(lesson)) for _ in range(5)]
+    for order in orders:
+        features = lesson.inputs["features"].astype(np.float64)[order]
+        model.partial_fit(features, lesson.answers[order], classes=np.arange(2))
+    assert coef(made)[1] == pytest.approx(model.coef_[0])
+    prediction = made.predict(lesson)
+    assert prediction.probabilities == pytest.approx(
+        model.predict_proba(lesson.inputs["features"].astype(np.float64)), abs=1e-6
+    )
+    assert (prediction.answers == lesson.truth).mean() > 0.95

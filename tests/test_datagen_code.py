@@ -227,6 +227,5 @@ def test_who_only_sees_deep_programs_cannot_write_shallow_ones() -> None:
             room.teach(DataPlan.of_counts(counts))
         shallow.append(room.ask("validation", 10).accuracy[:, :3].mean())
     uniform, deep_only = shallow
-    print(uniform, deep_only)
     assert uniform > 0.3
     assert deep_only < 0.25 * uniform

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from teachenv.envs.datagen.domain import DOMAINS, Domain, make_domain
+from teachenv.envs.datagen.domains.code_programs import outputs
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import PARTS, draw, part_of
@@ -71,6 +72,16 @@ def test_an_engine_makes_training_items_only(domain_id: str) -> None:
     items = Engine(domain, error_rate=0.5).make(plan, np.random.default_rng(2)).items
     assert items is not None
     assert set(part_of(items.keys)) == {PARTS.index("train")}
+
+
+def test_sorting_two_lists_is_one_question_in_whatever_order_they_are_joined() -> None:
+    domain = make_domain("code")
+    skill = domain.skills.index("sort")
+    results: list[set[object]] = []
+    for part in PARTS:
+        items = draw(domain, skill, 0, 300, part, np.random.default_rng(3))
+        results.append({outputs(domain.show(answer)) for answer in items.truth})
+    assert sum(map(len, results)) == len(set().union(*results)) == 78  # pairs of 12 lists
 
 
 def test_the_audit_finds_a_leak() -> None:

@@ -333,6 +333,7 @@ def test_open_ended_orders_share_the_lesson() -> None:
         ({"skill_source": "oracle"}, "gold"),
         ({"error_rate": 2.0}, "error_rate"),
         ({"domain_args": {"levels": 3}}, "domain digits"),
+        ({"domain_args": {"n_noise": -1}}, "n_noise"),
         ({"student": "pupil"}, "known: "),
     ],
 )

@@ -70,6 +70,17 @@ def test_a_conductor_killed_again_and_again_ends_the_same(
     assert study_digests(out) == undisturbed
 
 
+def test_cells_have_the_priority_of_the_study(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "small"
+    process = conduct("compare", str(file), cwd=tmp_path)
+    found: list[str | None] = []
+    wait_for(lambda: found.extend(map(lock_holder, out.glob("runs/*/*/*/*"))) or any(found), "one")
+    worker = next(int(holder) for holder in found if holder is not None)
+    assert os.getpriority(os.PRIO_PROCESS, worker) == os.getpriority(os.PRIO_PROCESS, 0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130
+
+
 def test_ctrl_c_leaves_a_study_to_resume(undisturbed: Digests, file: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "small"
     process = conduct("compare", str(file), cwd=tmp_path)

@@ -71,6 +71,9 @@ class Sgd:
                 sample_weight=None if weights is None else weights[order],
             )
         self._coef, self._intercept, self._seen = model.coef_, model.intercept_, model.t_
+        if len(self._coef) == 1:  # of two classes: of the second against the first
+            self._coef = np.vstack([-self._coef, self._coef])
+            self._intercept = np.concatenate([-self._intercept, self._intercept])
 
     def predict(self, items: Items) -> Prediction:
         """Answer the items: the one-against-others probabilities, normalised."""
@@ -99,7 +102,8 @@ class Sgd:
         )
         model.classes_ = np.arange(len(self._intercept))
         model.n_features_in_ = self._coef.shape[1]
-        model.coef_, model.intercept_ = self._coef.copy(), self._intercept.copy()
+        kept = slice(1 if len(self._coef) == 2 else 0, None)
+        model.coef_, model.intercept_ = self._coef[kept].copy(), self._intercept[kept].copy()
         model.t_ = self._seen
         return model
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from teachenv.errors import UserError, at_least
 from teachenv.experiments.config import RunConfig
+from teachenv.experiments.data_parts import usual_steps
 from teachenv.experiments.drive import terminate_as_interrupt
 from teachenv.experiments.loop import check
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import StoreError, is_run, read_json
-from teachenv.experiments.study import Cell, Study, refuse
+from teachenv.experiments.study import Cell, Part, Study, refuse
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_file import load_study, read_study
 from teachenv.experiments.study_pack import Pack, in_packs, n_runners
@@ -26,13 +27,15 @@ from teachenv.experiments.study_status import StudyStatus, study_status
 from teachenv.experiments.study_store import StudyFolder
 
 _RAY_ENVIRONMENT = {
+    "RAY_worker_niceness": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
 }
-"""What Ray reads when it is loaded: no reports of usage, no files, no handlers of its own."""
+"""What Ray reads when it is loaded: cells have the priority of the study, as runs of their own
+would; no reports of usage, no files, no handlers of its own."""
 
 Listener = Callable[[Board, str], None]
 
@@ -99,7 +102,7 @@ def compare(
         study = load_study(study)
     elif not isinstance(study, Study):
         study = read_study(study)
-    study = drawn(study)
+    study = settled(study)
     check_cells(study.cells(check_env=True))
     if storage is not None:
         Mirror(storage)
@@ -159,6 +162,26 @@ def drawn(study: Study) -> Study:
     settings = tuple(tuner.draw(study.search, study.seeds[0]))
     search = dataclasses.replace(study.search, drawn=settings)
     return dataclasses.replace(study, search=search)
+
+
+def settled(study: Study) -> Study:
+    """Return the study with what it leaves open decided: the samples of its search, its steps.
+
+    Raises:
+        ConfigError: if an environment whose steps are left open cannot be made.
+    """
+    study = drawn(study)
+    if "steps" in study.settings:
+        return study
+    return dataclasses.replace(study, environments=tuple(map(_with_steps, study.environments)))
+
+
+def _with_steps(environment: Part) -> Part:
+    if "steps" in environment.settings:
+        return environment
+    config = RunConfig(env=environment.id, teacher="uniform", env_args=dict(environment.args))
+    settings = {**environment.settings, "steps": usual_steps(config)}
+    return dataclasses.replace(environment, settings=settings)
 
 
 def n_workers(means: Means, cells: Iterable[Cell]) -> int:

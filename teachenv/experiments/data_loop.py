@@ -40,8 +40,9 @@ class DataLoop:
     ``episodes.jsonl`` gets a row per lesson and cell that was trained on: the cell as task, its
     samples as length, the probed accuracy after the lesson as score and return; "lost" where the
     cell is not probed. ``evals.jsonl``: accuracy on the hidden test per cell, before and after an
-    episode. ``teacher.jsonl``: a row per lesson; where the engine errs also the proxy of
-    :mod:`teachenv.envs.datagen.monitors`. Steps are training samples.
+    episode. ``teacher.jsonl``: a row per lesson, with the samples rehearsed so far; where the
+    engine errs also the proxy of :mod:`teachenv.envs.datagen.monitors`. Steps are training
+    samples; rehearsed ones are none.
 
     Args:
         config: What to run, resolved.
@@ -226,15 +227,17 @@ class DataLoop:
             "reward": reward,
             "metric": float(info["metric"]),
             "malformed": int(info["malformed"]),
+            "rehearsed": self._env.classroom.n_rehearsed,
             "asked": _asked_for(plan, self._env.syllabus),
             "accuracy": _shown(self._env.classroom.last),
             "describe": as_json(self._teacher.describe()),
         }
         room, settings = self._env.classroom, self._env.settings
         if settings.error_rate + settings.step_error_rate > 0.0 and room.made and room.made.items:
-            items = room.made.items
+            items, asked = room.made.items, room.last.items
+            counts = self._env.domain.kinds[asked.skill, asked.level] == "taught"
             row["proxy"] = proxy_accuracy(items, room.student.predict(items))
-            row["n_proxy"], row["n_golden"] = len(items), len(room.last.items)
+            row["n_proxy"], row["n_golden"] = len(items), int(counts.sum())
         return row
 
     def _evaluation(self, before: Scores, after: Scores) -> dict[str, Any]:

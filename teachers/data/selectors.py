@@ -171,13 +171,11 @@ class ProbabilityCoreSet(Selector):
         centres = points[chosen] if chosen else points[view.taken]
         gaps = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2).min(axis=1)
         gaps[view.taken] = -1.0
-        gaps[chosen] = -1.0
+        gaps[chosen] = -1.0  # and stays so
         while len(chosen) < min(n, int(free.sum())):
             chosen.append(int(gaps.argmax()))
             gaps = np.minimum(gaps, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
             gaps[chosen[-1]] = -1.0
-            gaps[view.taken] = -1.0
-            gaps[chosen] = -1.0
         return Selection(np.array(chosen, dtype=np.int64))
 
 

@@ -58,7 +58,7 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
         **settings: Any,
     ) -> None:
         super().__init__(domain, **{"deduplicate": True, **settings})
-        one_of("skill_source where no skills are told", self.settings.skill_source, ("gold",))
+        one_of("skill_source where no skills are told", str(self.settings.skill_source), ("gold",))
         self._readings = ReadingMaker(self.domain, self._view, hidden=True)
         self._n_shown = at_least(1, "n_shown", n_shown)
         self._n_slots = at_least(1, "n_slots", n_slots)

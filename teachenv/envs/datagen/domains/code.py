@@ -38,7 +38,8 @@ class Code:
     its argument: ``join c h  sort -  add 3``. The answer is a Python expression:
     ``[v + 3 for v in sorted(c + h)]``. It is graded by running it on hidden inputs (tier 1 of
     :mod:`teachenv.envs.datagen.sandbox`), so every equivalent program is right. Questions that
-    differ only in the order of steps that commute count as one content.
+    differ only in the order of steps that commute, or of lists that are sorted first, count as
+    one content.
 
     Args:
         n_noise: Further skills whose right answer is a random program.
@@ -78,10 +79,7 @@ class Code:
         marker = "join" if kind == "taught" else self.skills[skill]
         operation = skill if kind == "taught" else None
         asked = [_draw_program(operation, level + 1, rng) for _ in range(n)]
-        contents = (
-            f"{marker} {' '.join(names)} {canonical(steps)}".encode() for names, steps in asked
-        )
-        keys = content_keys(contents)
+        keys = content_keys(f"{marker} {_content(*program)}".encode() for program in asked)
         kept = np.flatnonzero(keep(keys))
         questions = np.zeros((len(kept), *self.format.fields["tokens"]), dtype=np.int16)
         truth = np.zeros((len(kept), self.format.answer_width), dtype=np.int16)
@@ -155,6 +153,13 @@ class Code:
         pairs = zip(words[::2], words[1::2], strict=True)
         steps = [(name, 0 if k == _NONE else int(k)) for name, k in pairs if name]
         return (first, second), steps
+
+
+def _content(names: tuple[str, str], steps: list[Step]) -> str:
+    """Return what is equal for questions of equal content."""
+    order = canonical(steps)
+    joined = sorted(names) if order[0][0] == "sort" else names
+    return f"{' '.join(joined)} {order}"
 
 
 def _draw_program(

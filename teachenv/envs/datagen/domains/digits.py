@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Keep
 from teachenv.envs.datagen.items import Format, Items, content_keys
+from teachenv.errors import at_least
 
 __all__ = ["Digits"]
 
@@ -26,9 +27,12 @@ class Digits:
     The split is by the clean picture: its noisy versions stay on its side. The fastest domain.
 
     Args:
-        n_noise: Further skills whose pictures are those of the first classes upside down, with
-            random labels.
+        n_noise: Further skills whose pictures are those of the first classes, each with a mark
+            of its own, and random labels.
         n_known: Further skills that every student has mastered: one fixed mark each.
+
+    Raises:
+        UserError: for a number below 0.
     """
 
     id = "digits"
@@ -51,7 +55,8 @@ class Digits:
 
     def __init__(self, *, n_noise: int = 0, n_known: int = 0) -> None:
         names = [f"digit {n}" for n in range(10)]
-        names += [f"noise {n}" for n in range(n_noise)] + [f"known {n}" for n in range(n_known)]
+        names += [f"noise {n}" for n in range(at_least(0, "n_noise", n_noise))]
+        names += [f"known {n}" for n in range(at_least(0, "n_known", n_known))]
         self.skills = tuple(names)
         kinds = ["taught"] * 10 + ["noise"] * n_noise + ["known"] * n_known
         self.kinds = np.repeat(np.array(kinds)[:, None], self.n_levels, axis=1)
