@@ -67,9 +67,7 @@ def test_equal_pictures_are_in_one_part(domain: EasyVqa) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_answers_are_balanced(
-    domain: EasyVqa, cell: tuple[int, int]
-) -> None:
+def test_answers_are_balanced(domain: EasyVqa, cell: tuple[int, int]) -> None:
     items = draw(domain, *cell, 800, "train", derive(0, "items"))
     kinds = {"colour-of": 8, "shape-of": 3}.get(SKILLS[cell[0]], 2)
     counts = np.bincount(items.truth)

@@ -189,6 +189,19 @@ def test_an_episode_is_truncated_by_steps_and_by_the_budget() -> None:
     assert short.reading.budget_left == 0.0
 
 
+def test_what_the_budget_has_left_is_shared_as_planned() -> None:
+    env = make(n_samples=30, budget=45)
+    env.reset(seed=0)
+    env.step_plan(even(env, 30))
+    items = PlanItem(2, 0, 20), PlanItem(7, 1, 10)
+    (gain,) = env.rehearse([DataPlan(items)])
+    before = env.reading.accuracy
+    *_, info = env.step_plan(DataPlan(items))
+    assert (info["taught"][2, 0], info["taught"][7, 1]) == (10, 5)
+    assert (info["malformed"], info["spent"]) == (0, 15)
+    assert np.allclose(env.reading.accuracy - before, gain)
+
+
 def test_malformed_items_cost_budget_and_are_counted() -> None:
     env = make()  # 8 samples
     env.reset(seed=0)
@@ -330,6 +343,8 @@ def test_open_ended_orders_share_the_lesson() -> None:
         ({"target_cells": [[0, 9]]}, "target_cells"),
         ({"profile": "expert"}, "fresh"),
         ({"visible_share": 0.0}, "visible_share"),
+        ({"reward_scale": 0.0}, "positive reward_scale"),
+        ({"cost_weight": float("nan")}, "cost_weight"),
         ({"skill_source": "oracle"}, "gold"),
         ({"error_rate": 2.0}, "error_rate"),
         ({"domain_args": {"levels": 3}}, "domain digits"),

@@ -139,10 +139,11 @@ def test_skills_are_named_grouped_and_found_again_in_new_questions() -> None:
         assert {grouping.names[label] for label in grouping.label(items)} == {name}
 
 
-def test_without_usable_names_all_questions_are_one_skill() -> None:
+@pytest.mark.parametrize("reply", ["no idea", '{"skills": 3, "categories": {"sums": 1}}'])
+def test_without_usable_names_all_questions_are_one_skill(reply: str) -> None:
     domain = make_domain("math", skills=("add", "sort"), n_levels=3)
     sample = draw(domain, 0, 0, 10, "probe", np.random.default_rng(0))
-    with chat_server(lambda request: "no idea") as (url, _):
+    with chat_server(lambda request: reply) as (url, _):
         grouping = LlmGrouping(domain, sample, 3, Chat("m", base_url=url))
     assert grouping.names == ("other",)
     assert (grouping.label(sample) == 0).all()

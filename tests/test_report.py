@@ -24,7 +24,7 @@ from teachenv.experiments.cells import play
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_study_tasks import competence_figure
-from teachenv.experiments.plot_style import INK
+from teachenv.experiments.plot_style import INK, SCORE_MAP
 from teachenv.experiments.report import write_report
 from teachenv.experiments.report_cells import World
 from teachenv.experiments.report_contents import read_contents
@@ -305,7 +305,12 @@ def test_curricula_move(text):
     for address in moving:
         file = base64.b64decode(address)
         assert len(file) <= MAX_GIF
-        assert Image.open(io.BytesIO(file)).n_frames == N_FRAMES
+        picture = Image.open(io.BytesIO(file))
+        assert picture.n_frames == N_FRAMES
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+        for score in (0.0, 0.5, 1.0):  # few colours, but those of the scores are among them
+            colour = 255 * np.array(SCORE_MAP(score)[:3])
+            assert np.abs(pixels - colour).max(axis=2).min() < 15
 
 
 def test_a_second_report_without_animations_takes_the_place_of_the_first(tmp_path):

@@ -12,7 +12,7 @@ from worlds import POLE
 
 from teachenv.experiments import loop
 from teachenv.experiments.cells import play
-from teachenv.experiments.compare import check_cells, settled
+from teachenv.experiments.compare import check_cells, resume, settled
 from teachenv.experiments.data_parts import USUAL_EPISODES
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.report import write_report
@@ -62,6 +62,10 @@ def test_cells_equal_single_runs(played: StudyFolder, tmp_path: Path) -> None:
     for cell in played.study.cells():
         loop.start(cell.config, tmp_path / cell.name)
         assert contents(played.runs / cell.name) == contents(tmp_path / cell.name)
+
+
+def test_resuming_knows_its_runs_again(played: StudyFolder) -> None:
+    assert resume(played.path).counts() == {"finished": len(TEACHERS)}
 
 
 def test_teachers_of_a_seed_are_compared_on_the_same_students(played: StudyFolder) -> None:

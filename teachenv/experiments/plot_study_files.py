@@ -6,7 +6,7 @@ import base64
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -89,9 +89,9 @@ def animation(view: RunView) -> str | None:
     for every, width in itertools.product((1, 2), (640, 480)):
         height = round(frames[0].height * width / frames[0].width)
         kept = frames[every - 1 :: every]
-        small = [
-            frame.resize((width, height), Image.Resampling.LANCZOS).quantize(64) for frame in kept
-        ]
+        small = _few_colours(
+            [frame.resize((width, height), Image.Resampling.LANCZOS) for frame in kept]
+        )
         file = io.BytesIO()
         small[0].save(
             file, "GIF", save_all=True, append_images=small[1:], duration=300 * every, loop=0
@@ -99,6 +99,12 @@ def animation(view: RunView) -> str | None:
         if file.tell() <= MAX_GIF:
             return "data:image/gif;base64," + base64.b64encode(file.getvalue()).decode()
     return None
+
+
+def _few_colours(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    """Return frames in 128 colours, the same in all, rare ones among them: scores stay true."""
+    palette = frames[-1].quantize(128, Image.Quantize.MAXCOVERAGE)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 
 def _many_shapes(ax: Axes) -> Iterator[Artist]:

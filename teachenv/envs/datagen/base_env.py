@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from teachenv.envs.datagen.actions import rounded
 from teachenv.envs.datagen.classroom import Classroom, Scores
 from teachenv.envs.datagen.newcomers import Newcomers
 from teachenv.envs.datagen.readings import ReadingMaker
@@ -49,7 +50,8 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
     A plan's items may be malformed: a skill or level that does not exist, a count below 0, more
     samples than a lesson may have. They are left out (or cut), counted in ``info["malformed"]``,
-    and cost the budget their samples, at least one.
+    and cost the budget their samples, at least one. A plan of a whole lesson for which the budget
+    is too small is no fault: all its counts are scaled down.
 
     ``info`` carries ``report`` (JSON values for people and language models), ``metric``,
     ``taught`` (samples trained on per cell), ``spent`` (samples the lesson cost), ``malformed``,
@@ -160,6 +162,9 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         """Return the samples of a plan per cell, what they cost, and its malformed items."""
         counts, malformed = np.zeros(self.syllabus.shape, dtype=np.int64), 0
         limit = left = min(self.syllabus.n_samples, self.budget - self._spent)
+        if limit < plan.total <= self.syllabus.n_samples and all(map(self._exists, plan.items)):
+            wished = plan.counts(self.syllabus.shape).astype(np.float64)
+            return rounded(wished, limit), limit, 0
         for item in plan.items:
             wanted = int(item.count)
             exists = self._exists(item)

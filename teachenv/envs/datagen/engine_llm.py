@@ -163,10 +163,10 @@ def _categories(chat: Chat, names: list[str], n_skills: int) -> dict[str, str]:
     ]
     try:
         groups = dict(read_json(chat.ask(messages, as_json=True))["categories"])
+        kept = list(groups.items())[: max(1, n_skills - 1)]
+        return {str(n): str(group) for group, members in kept for n in members}
     except (NoJsonError, KeyError, TypeError, ValueError):
-        groups = {}
-    kept = list(groups.items())[: max(1, n_skills - 1)]
-    return {str(n): str(group) for group, members in kept for n in members}
+        return {}
 
 
 def _texts(chat: Chat, system: str, questions: list[str], key: str) -> list[str]:

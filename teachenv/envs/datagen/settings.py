@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args
@@ -44,8 +45,8 @@ class Settings:
             the same, all of it at the end. "target": what the metric of ``target_cells``
             gained. "lp": mean absolute change of a cell. "calibration": how near the accuracy
             of the cells taught was to ``calibration``, before the lesson.
-        reward_scale: Factor of all rewards.
-        cost_weight: What using up the whole budget costs, in units of the metric.
+        reward_scale: Factor of all rewards, positive.
+        cost_weight: What using up the whole budget costs, in units of the metric; at least 0.
         target_metric: The episode terminates once the metric is at least this; 0 for never.
         target_cells: ``(skill, level)`` indices of the domain's cells that count.
         calibration: Accuracy to aim at (DARC's "medium" is 0.5).
@@ -172,6 +173,11 @@ class Settings:
             self.chat()
         for name in ("locked_below", "target_metric", "calibration"):
             _share(name, getattr(self, name))
+        if not 0.0 < self.reward_scale < math.inf or not 0.0 <= self.cost_weight < math.inf:
+            raise UserError(
+                "expected a positive reward_scale and a cost_weight of at least 0, got "
+                f"{self.reward_scale!r} and {self.cost_weight!r}"
+            )
         if not 0.0 < self.visible_share <= 1.0:
             raise UserError(f"visible_share: expected in (0, 1], got {self.visible_share!r}")
         n_skills, n_levels = domain.kinds.shape
