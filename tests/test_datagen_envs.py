@@ -369,3 +369,12 @@ def test_bad_reset_options_leave_the_episode_as_it_was() -> None:
             env.reset(options=options)
     assert env.reading is reading
     env.step_plan(even(env, 30))
+
+
+@pytest.mark.parametrize("call", ["evaluate", "privileged"])
+def test_without_an_episode_there_is_no_student_to_ask(call: str) -> None:
+    env: Any = gym.make("teachenv/DataGenSkillList-digits-v0").unwrapped
+    with pytest.raises(ResetNeeded, match="call reset"):
+        getattr(env, call)()
+    with pytest.raises(ResetNeeded, match="call reset"):
+        env.rehearse([])

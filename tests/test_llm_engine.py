@@ -70,20 +70,23 @@ def test_its_errors_reach_the_student_unless_the_grader_filters_them() -> None:
 
 def test_what_the_model_writes_is_read_checked_and_kept_out_of_the_other_parts() -> None:
     written = [f"{a} + {b}" for a in range(10, 40) for b in range(10, 14)]
+    left: list[Any] = [{"question": q, "answer": solved(q)} for q in written]
+    left[0] = {"question": "5 + 5", "answer": solved("5 + 5")}  # of another level
+    left[1] = {"question": "what is love?", "answer": "1"}
+    left[2] = "nothing"
+    left[3] = left[4]  # twice
 
     def writer(request: dict[str, Any]) -> str:
         content = request["messages"][-1]["content"]
         assert re.search(r"'question': '\d\d \+ \d\d'", content)
-        rows: list[Any] = [{"question": q, "answer": solved(q)} for q in written]
-        rows[0] = {"question": "5 + 5", "answer": solved("5 + 5")}  # of another level
-        rows[1] = {"question": "what is love?", "answer": "1"}
-        rows[2] = "nothing"
-        rows[3] = rows[4]  # twice
+        n = int(re.findall(r"Write (\d+) more", content)[0])
+        rows, left[:n] = left[:n], []
         return json.dumps({"items": rows})
 
-    with chat_server(writer) as (url, _):
+    with chat_server(writer) as (url, seen):
         engine = LlmEngine(MATH, Chat("m", base_url=url), way="write")
         made = engine.make(DataPlan((PlanItem(0, 1, 120),)), np.random.default_rng(0))
+    assert len(seen) == 6  # 20 a request
     assert made.items is not None
     assert (part_of(made.items.keys) == 0).all()
     assert 60 < len(made.items) < 117  # four fifths of them may train; some are commuted twins

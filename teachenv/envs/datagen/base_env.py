@@ -191,7 +191,11 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
         "learnable": 1 where a cell can be learnt and is not mastered yet by the last probe; of a
         told cell that mixes several, their share.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first episode.
         """
+        self._require_student()
         open_cells = self.domain.kinds == "taught"
         locked = self.classroom.locked()
         if locked is not None:
@@ -203,7 +207,12 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         """Try plans on a copy of the student; see :class:`teachenv.lesson.Rehearsal`.
 
         The samples are counted in ``classroom.n_rehearsed``, not in the budget.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if no episode is running.
         """
+        if self._over:
+            raise ResetNeeded("rehearse: the episode is over or none was started; call reset()")
         step, last = self.classroom.step, self.classroom.last
         generated = (self._generated(self._accept(plan)[0], step) for plan in plans)
         after = self.classroom.rehearsals(generated)
@@ -219,10 +228,18 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
         Returns:
             Scores per cell of the domain, whatever skills the teacher is told of.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first episode.
         """
+        self._require_student()
         if part not in ("validation", "test"):
             raise UserError(f'evaluate: expected "validation" or "test", got {part!r}')
         return self.classroom.ask(part, size)
+
+    def _require_student(self) -> None:
+        if not hasattr(self, "reading"):
+            raise ResetNeeded("there is no student yet; call reset()")
 
     @property
     def classroom(self) -> Classroom:

@@ -63,16 +63,24 @@ class LlmEngine(Engine):
         domain: With a vocabulary; for "write" a :class:`Readable` one.
         chat: The model.
         way: "annotate" or "write".
-        quality: "none" or "answer"; see :class:`teachenv.envs.datagen.engine.Engine`.
+        quality: "none" or "answer"; see :class:`teachenv.envs.datagen.engine.Engine`, also for
+            ``deduplicate``, which "write" always does.
+        deduplicate: Throw away questions that came before in the same lesson.
 
     Raises:
         UserError: for a domain that cannot be written.
     """
 
     def __init__(
-        self, domain: Domain, chat: Chat, *, way: Way = "annotate", quality: str = "none"
+        self,
+        domain: Domain,
+        chat: Chat,
+        *,
+        way: Way = "annotate",
+        quality: str = "none",
+        deduplicate: bool = False,
     ) -> None:
-        super().__init__(domain, quality=quality, deduplicate=way == "write")
+        super().__init__(domain, quality=quality, deduplicate=deduplicate or way == "write")
         one_of("way of a language model's engine", way, ("annotate", "write"))
         if way == "write" and not isinstance(domain, Readable):
             raise UserError(f"domain {domain.id}: its questions cannot be written by a model")
@@ -102,23 +110,29 @@ class LlmEngine(Engine):
         return items.answered(answers).take(kept) if kept.any() else None
 
     def _written(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+        found = []
+        for start in range(0, n, BATCH):
+            found += self._read(skill, level, min(BATCH, n - start), rng)
+        return Items.concat(found) if found else None
+
+    def _read(self, skill: int, level: int, n: int, rng: np.random.Generator) -> list[Items]:
+        """Let the model write ``n`` items; return those that may train."""
         assert isinstance(self.domain, Readable)
         examples = draw(self.domain, skill, level, 3, "train", rng)
         shown = [self.domain.text(examples, index) for index in range(3)]
         request = f"Examples: {shown}\nWrite {n} more, all different."
         messages = [{"role": "system", "content": _WRITE}, {"role": "user", "content": request}]
-        found = []
         try:
             rows = list(read_json(self.chat.ask(messages, as_json=True))["items"])[:n]
         except (NoJsonError, KeyError, TypeError):
-            rows = []
-        for row in rows:
-            if isinstance(row, dict):
-                texts = str(row.get("question", "")), str(row.get("answer", ""))
-                item = self.domain.read(skill, level, *texts)
-                if item is not None and part_of(item.keys)[0] == 0:
-                    found.append(item)
-        return Items.concat(found) if found else None
+            return []
+        texts = [
+            (str(r.get("question", "")), str(r.get("answer", "")))
+            for r in rows
+            if isinstance(r, dict)
+        ]
+        items = [self.domain.read(skill, level, *pair) for pair in texts]
+        return [item for item in items if item is not None and part_of(item.keys)[0] == 0]
 
 
 class LlmGrouping:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -126,7 +128,9 @@ class Settings:
             from teachenv.envs.datagen.engine_llm import LlmEngine
 
             way: Any = self.engine
-            return LlmEngine(domain, self.chat(), way=way, quality=self.quality)
+            return LlmEngine(
+                domain, self.chat(), way=way, quality=self.quality, deduplicate=self.deduplicate
+            )
         return Engine(
             domain,
             error_rate=self.error_rate,
@@ -153,7 +157,7 @@ class Settings:
         if not self.llm.get("model"):
             raise UserError('llm: name a model, such as {"model": NAME, "base_url": ADDRESS}')
         refuse_unknown("argument of llm", self.llm, {f.name: "" for f in fields(Chat) if f.init})
-        return Chat(**self.llm)
+        return _chat(json.dumps(dict(self.llm), sort_keys=True))
 
     def _check(self, domain: Domain) -> None:
         at_least_one = ("n_steps", "n_samples", "epochs", "probe_size", "base_epochs")
@@ -188,6 +192,12 @@ class Settings:
                 )
         if self.reward_mode == "target" and not self.target_cells:
             raise UserError('reward_mode "target": name the target_cells')
+
+
+@functools.lru_cache(maxsize=8)
+def _chat(arguments: str) -> Chat:
+    """Return one object per model, so that environments of one process ask nothing twice."""
+    return Chat(**json.loads(arguments))
 
 
 def _share(name: str, value: float) -> None:
