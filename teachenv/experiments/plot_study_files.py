@@ -110,7 +110,9 @@ def _few_colours(frames: Sequence[Image.Image]) -> list[Image.Image]:
 def _many_shapes(ax: Axes) -> Iterator[Artist]:
     for collection in ax.collections:
         values = collection.get_array()
-        n_shapes = max(len(collection.get_offsets()), 0 if values is None else np.size(values))
+        n_shapes = max(
+            len(np.asarray(collection.get_offsets())), 0 if values is None else np.size(values)
+        )
         if n_shapes > MAX_SHAPES:
             yield collection
 

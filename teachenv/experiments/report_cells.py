@@ -152,7 +152,8 @@ def read_study(path: Path, name: str, prefix: str = "") -> StudyRuns:
         UserError: if it is not a study folder, or is damaged.
     """
     folder = StudyFolder.read(path)
-    entries, unfinished, folders, teachers = [], [], [], {}
+    entries, unfinished, folders = [], [], []
+    teachers: dict[str, None] = {}
     worlds: dict[str, World] = {}
     for status in study_status(folder).cells:
         environment, teacher, student, _ = status.cell.name.split("/")
