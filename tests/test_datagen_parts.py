@@ -153,6 +153,7 @@ def test_a_teacher_is_told_of_the_skills_that_were_found(source: str) -> None:
     assert total / 20.0 == pytest.approx(last["metric"] - first["metric"], abs=1e-12)
     learnable = env.privileged()["learnable"]
     assert ((learnable >= 0.0) & (learnable <= 1.0)).all()
+    env.reset(seed=1)
     assert env.rehearse([]) == []
 
 
