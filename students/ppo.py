@@ -147,10 +147,16 @@ class PpoStudent(Sb3Student):
         rollout: Rollout = self._model.rollout_buffer  # type: ignore[attr-defined]
         return rollout.n_minibatches
 
+    @property
+    def carries(self) -> bool:  # type: ignore[override]
+        """Whether the environments can be taken up where they were left: native ones."""
+        return isinstance(self._lanes, VectorLanes) and self._lanes.carries
+
     def state_dict(self) -> State:
         """Return everything the future depends on, as JSON values and arrays."""
         return {
             **super().state_dict(),
+            "playing": self._episodes() if self._playing else None,
             "normalization": {name: _moments(rms) for name, rms in self._statistics().items()},
             "signals": self._signals.state_dict(),
         }
@@ -164,6 +170,32 @@ class PpoStudent(Sb3Student):
             rms.var = np.array(saved["var"], dtype=np.float64)
             rms.count = float(saved["count"])
         self._signals.load_state_dict(state["signals"])
+        self._playing = False
+        if state.get("playing") is not None:
+            self._go_on_with(state["playing"])
+
+    def _episodes(self) -> State:
+        """Return where the episodes are that the next ``learn`` goes on with."""
+        model: Any = self._model
+        return {
+            "lanes": cast(VectorLanes, self._lanes).state_dict(),
+            "observations": model._last_obs.copy(),
+            "starts": model._last_episode_starts.copy(),
+            "returns": self._normalizer.returns.copy(),
+        }
+
+    def _go_on_with(self, state: State) -> None:
+        if not self.carries:
+            raise ValueError(
+                "load_state_dict: the state holds episodes of native environments, which these "
+                "are not"
+            )
+        model: Any = self._model
+        cast(VectorLanes, self._lanes).load_state_dict(state["lanes"])
+        model._last_obs = np.array(state["observations"])
+        model._last_episode_starts = np.array(state["starts"])
+        self._normalizer.returns = np.array(state["returns"])
+        self._playing = True
 
     def _statistics(self) -> dict[str, Any]:
         statistics: dict[str, Any] = {"returns": self._normalizer.ret_rms}
@@ -175,7 +207,8 @@ class PpoStudent(Sb3Student):
         return cast(NDArray[Any], self._normalizer.normalize_obs(observations))
 
     def _callback(self, offset: int) -> BaseCallback:
-        self._signals.clear()
+        if not self._playing:
+            self._signals.clear()
         return Recorder(self._broker, offset, self._signals, self._normalizer, self._lanes)
 
 

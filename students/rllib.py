@@ -98,6 +98,7 @@ class RllibPpo:
     """
 
     provides = SIGNALS
+    carries = False
 
     def __init__(
         self,
@@ -178,18 +179,20 @@ class RllibPpo:
         self._learner: TrialPpoLearner = self._algorithm.learner_group._learner
         self._learner.advantages.report = broker.signal
 
-    def learn(self, n_steps: int, *, seed: int) -> int:
+    def learn(self, n_steps: int, *, seed: int, carry: bool = False) -> int:
         """Train for at least ``n_steps`` steps; see :class:`teachenv.protocols.Student`.
 
         Whole iterations are played. Sets torch's number of threads.
 
         Raises:
-            ValueError: if ``n_steps`` is not positive.
+            ValueError: if ``n_steps`` is not positive, or for ``carry``.
             RuntimeError: if no runner came back with steps.
             Exception: what an environment raised in this process.
         """
         if n_steps < 1:
             raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")
+        if carry:
+            raise ValueError("learn: these episodes cannot be carried on; expected carry=False")
         counter = self._learner.advantages
         counter.restart()
         first, offset = counter.steps, self._broker.step - counter.steps

@@ -1,7 +1,8 @@
 """What students with the interface of Stable-Baselines3 share, whatever computes their updates.
 
-Every ``learn`` reseeds everything and starts fresh episodes, so what is saved is only what
-outlives it: parameters, optimizers, normalisation statistics, replay buffer and counters.
+Every ``learn`` reseeds everything. What is saved is what outlives it: parameters, optimizers,
+normalisation statistics, replay buffer and counters; and, where the student carries them, the
+episodes being played. Other students start fresh ones in every ``learn``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Sb3Student:
     name: ClassVar[str]
     """The student's id, for messages."""
     provides: frozenset[str] = frozenset()
+    carries = False
+    """See :class:`teachenv.protocols.Student`."""
 
     _model: BaseAlgorithm
     _lanes: Lanes | VectorLanes
@@ -40,33 +43,42 @@ class Sb3Student:
     def __init__(self, broker: Broker, threads: int) -> None:
         self._broker = broker
         self._threads = threads
+        self._playing = False
+        """Whether episodes are being played that the next ``learn`` goes on with."""
 
-    def learn(self, n_steps: int, *, seed: int) -> int:
+    def learn(self, n_steps: int, *, seed: int, carry: bool = False) -> int:
         """Train for at least ``n_steps`` steps; see :class:`teachenv.protocols.Student`.
 
         Whole rollouts are played. Sets torch's number of threads and reseeds the generators
         of ``random``, NumPy and torch, which Stable-Baselines3 draws from.
 
         Raises:
-            ValueError: if ``n_steps`` is not positive.
+            ValueError: if ``n_steps`` is not positive, or it cannot carry episodes.
         """
         if n_steps < 1:
             raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")
+        if carry and not self.carries:
+            raise ValueError("learn: these episodes cannot be carried on; expected carry=False")
         model = self._model
         before = model.num_timesteps
         try:
             with self._computing():
                 self._reseed(derive_int(seed, "student"))
-                self._lanes.restart_from(seed)
-                model._last_obs = None  # makes the model reset its environments
+                callback = self._callback(self._broker.step - before)
+                if not self._playing:
+                    self._lanes.restart_from(seed)
+                    model._last_obs = None  # makes the model reset its environments
+                self._playing = False
                 model.learn(
                     n_steps,
-                    callback=self._callback(self._broker.step - before),
+                    callback=callback,
                     log_interval=None,  # type: ignore[arg-type]
                     reset_num_timesteps=False,
                 )
+                self._playing = carry
         finally:
-            self._lanes.abandon()
+            if not self._playing:
+                self._lanes.abandon()
         return model.num_timesteps - before
 
     def act(self, observations: NDArray[Any]) -> NDArray[Any]:

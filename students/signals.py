@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -146,16 +146,20 @@ class EpisodeSignals:
         self._running.clear()
 
     def state_dict(self) -> State:
-        """Return the best returns; pieces of unfinished trials do not outlive a round.
+        """Return the best returns and the pieces of unfinished trials.
 
         Returns:
             ``levels``: uint8 of shape ``(n, 16)``; ``best``: float64 of shape ``(n,)``; least
-            recently played first.
+            recently played first. ``running``: ids, int64 ``(m,)``; ``sums``: float64 ``(m, 6)``.
         """
         keys = np.frombuffer(b"".join(self._best), dtype=np.uint8)
         return {
             "levels": keys.reshape(-1, _KEY_BYTES).copy(),
             "best": np.array(list(self._best.values()), dtype=np.float64),
+            "running": np.array(list(self._running), dtype=np.int64),
+            "sums": np.array(
+                [astuple(sums) for sums in self._running.values()], dtype=np.float64
+            ).reshape(-1, 6),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -165,4 +169,9 @@ class EpisodeSignals:
         self._best = OrderedDict(
             (row.tobytes(), value) for row, value in zip(levels, best, strict=True)
         )
-        self._running.clear()
+        self._running = {
+            int(trial_id): _Sums(int(row[0]), *row[1:])
+            for trial_id, row in zip(
+                state.get("running", ()), np.asarray(state.get("sums", ())).tolist(), strict=True
+            )
+        }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from teachenv.protocols import Trial, TrialSource
+from teachenv.protocols import State, Trial, TrialSource
 from teachenv.seeding import derive_int
 from teachenv.vector import CurriculumVector, TaskVector
 
@@ -86,6 +86,20 @@ class VectorLanes(VecEnv):
     def abandon(self) -> None:
         """Give up the trials being played."""
         self._vector.abandon()
+
+    @property
+    def carries(self) -> bool:
+        """Whether :meth:`state_dict` can be taken."""
+        return self._vector.carries
+
+    def state_dict(self) -> State:
+        """Return the trials being played and where their episodes are."""
+        return self._vector.state_dict()
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on with the episodes of :meth:`state_dict`; the next step needs no reset."""
+        self._vector.load_state_dict(state)
+        self._note_trials()
 
     def close(self) -> None:
         """Give up the trials being played and close the environment."""

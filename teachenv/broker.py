@@ -58,6 +58,7 @@ class Broker:
         self._rows: list[dict[str, Any]] = []
         self._row_of: dict[int, dict[str, Any]] = {}
         self._round = 0
+        self._inside_round = False
         self._counts = {"asked": 0, "ok": 0, "failed": 0, "lost": 0}
         self._lock = threading.RLock()
 
@@ -77,6 +78,7 @@ class Broker:
                 )
             for entry in [e for e in self._open.values() if e.lane == lane and not e.outcome]:
                 self._end(entry, Outcome.lost())
+            self._inside_round = True
             trial = self.teacher.ask()
             if trial.id in self._open or trial.id in self._row_of:
                 raise ValueError(f"teacher issued trial id {trial.id} twice")
@@ -171,14 +173,21 @@ class Broker:
         with self._lock:
             return tuple(entry.trial for entry in self._open.values())
 
-    def close_round(self) -> list[dict[str, Any]]:
-        """End what is outstanding as lost and return the rows of the round, in order of ending."""
+    def close_round(self, *, carry: bool = False) -> list[dict[str, Any]]:
+        """Return the rows of the round, in order of ending.
+
+        Args:
+            carry: Whether trials still being played go on in the next round; otherwise they end
+                as lost, as do those that wait for signals.
+        """
         with self._lock:
             for entry in list(self._open.values()):
-                self._end(entry, Outcome.lost())
+                if not carry or entry.outcome is not None:
+                    self._end(entry, Outcome.lost())
             rows, self._rows = self._rows, []
             self._row_of.clear()
             self._round += 1
+            self._inside_round = False
             return rows
 
     @property
@@ -198,19 +207,23 @@ class Broker:
             return self.teacher.describe()
 
     def state_dict(self) -> State:
-        """Return the ledger's counters; only at a round boundary.
+        """Return the ledger's counters and the trials being played; only at a round boundary.
 
         Raises:
-            RuntimeError: while trials are outstanding or rows are not collected.
+            RuntimeError: inside a round.
         """
         with self._lock:
-            if self._open or self._rows:
+            if self._inside_round or self._rows:
                 raise RuntimeError("Broker.state_dict: close the round first")
             return {
                 "step": self.step,
                 "round": self._round,
                 "failed_in_a_row": self._failed_in_a_row,
                 "counts": dict(self._counts),
+                "open": [
+                    {"trial": e.trial.to_json(), "level_seed": e.level_seed, "lane": e.lane}
+                    for e in self._open.values()
+                ],
             }
 
     def load_state_dict(self, state: State) -> None:
@@ -219,6 +232,11 @@ class Broker:
         self._round = int(state["round"])
         self._failed_in_a_row = int(state["failed_in_a_row"])
         self._counts = {key: int(value) for key, value in state["counts"].items()}
+        opened = [
+            _Open(Trial.from_json(row["trial"]), int(row["level_seed"]), str(row["lane"]))
+            for row in state.get("open", ())
+        ]
+        self._open = {entry.trial.id: entry for entry in opened}
 
     def _end(self, entry: _Open, outcome: Outcome, message: str = "") -> None:
         trial = entry.trial

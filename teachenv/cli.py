@@ -352,7 +352,7 @@ def _summary(folder: Path) -> None:
         say(f"pictures: teachenv plot {shlex.quote(str(folder))}")
         return
     trials = sum(row["trials"] for row in done.times)
-    lost = sum(row["lost"] for row in done.times)
+    lost = sum(row["status"] == "lost" for row in done.episodes)
     share = f" ({lost / trials:.1%})" if trials else ""
     say(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
     say(f"pictures: teachenv plot {shlex.quote(str(folder))}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.space import Task, TaskSpace
@@ -37,6 +38,25 @@ class Trial:
     reason: str = ""
     level_seed: int | None = None
     train: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trial as JSON values."""
+        return {
+            "id": self.id,
+            "task": self.task.tolist(),
+            "reason": self.reason,
+            "level_seed": self.level_seed,
+            "train": self.train,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Trial:
+        """Read :meth:`to_json` back."""
+        task = np.array(row["task"], dtype=np.float64)
+        task.setflags(write=False)
+        seed = row["level_seed"]
+        known = None if seed is None else int(seed)
+        return cls(int(row["id"]), task, str(row["reason"]), known, bool(row["train"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +132,16 @@ class Student(Protocol):
     """
 
     provides: frozenset[str]
+    carries: bool
+    """Whether :meth:`learn` can leave its episodes to the next one; its state holds them then."""
 
-    def learn(self, n_steps: int, *, seed: int) -> int:
-        """Train for at least ``n_steps`` environment steps from fresh episodes.
+    def learn(self, n_steps: int, *, seed: int, carry: bool = False) -> int:
+        """Train for at least ``n_steps`` environment steps.
 
-        Everything random is reseeded from ``seed``. Returns the steps really taken.
+        Everything random is reseeded from ``seed``; episodes are fresh, but for those that were
+        left. With ``carry`` the episodes being played at the end are left to the next call, only
+        where the student :attr:`carries`; otherwise they are given up. Returns the steps really
+        taken.
         """
 
     def act(self, observations: NDArray[Any]) -> NDArray[Any]:

@@ -12,9 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from teachenv.env import to_score
-from teachenv.protocols import Outcome, Trial, TrialSource
+from teachenv.protocols import Outcome, State, Trial, TrialSource
 from teachenv.space import TaskSpace
-from teachenv.vector_infos import Infos, mix_lanes, select_lanes
+from teachenv.vector_infos import Infos, mix_lanes, pick_lane, select_lanes, stack_lanes
 
 __all__ = ["CurriculumVector", "Infos", "StepReturn", "TaskVector", "select_lanes"]
 
@@ -177,6 +177,48 @@ class CurriculumVector(VectorWrapper):
         with contextlib.suppress(ConnectionError, ValueError):
             self.abandon()
         self.env.close(**kwargs)
+
+    @property
+    def carries(self) -> bool:
+        """Whether the environment can be taken up where it was left (:meth:`state_dict`)."""
+        return self._same_step and hasattr(self.unwrapped, "get_state")
+
+    def state_dict(self) -> State:
+        """Return the trials being played and where their episodes are, as JSON and arrays.
+
+        Raises:
+            ResetNeeded: if a lane plays no trial.
+        """
+        if not self._running.all():
+            raise ResetNeeded("CurriculumVector: there are lanes without an episode; call reset")
+        lanes: Any = self.unwrapped
+        return {
+            "trials": [cast(Trial, trial).to_json() for trial in self._trials],
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+            "lanes": stack_lanes([lanes.get_state(lane) for lane in range(self.num_envs)]),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on with the episodes of :meth:`state_dict`.
+
+        The source must know their trials as being played.
+
+        Raises:
+            ValueError: if the state has another number of lanes, or is of another environment.
+        """
+        if len(state["trials"]) != self.num_envs:
+            raise ValueError(f"state: expected {self.num_envs} lanes, got {len(state['trials'])}")
+        lanes: Any = self.unwrapped
+        for lane in range(self.num_envs):
+            lanes.set_state(lane, pick_lane(state["lanes"], lane))
+        trials = [Trial.from_json(row) for row in state["trials"]]
+        self._trials = self.played = list(trials)
+        self._running = np.ones(self.num_envs, np.bool_)
+        self._ids = np.array([trial.id for trial in trials])
+        self._kept_out = np.array([not trial.train for trial in trials])
+        self._returns = np.array(state["returns"], dtype=np.float64)
+        self._lengths = np.array(state["lengths"], dtype=np.int64)
 
     # -- pieces ----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,3 +41,33 @@ def mix_lanes(old: Mapping[str, Any], new: Mapping[str, Any], mask: NDArray[np.b
             mixed[key] = old[key].copy()
             mixed[key][mask] = value[mask]
     return mixed
+
+
+def stack_lanes(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the states of all lanes in one, with few large arrays instead of many small ones.
+
+    Args:
+        states: One per lane, with the same names: JSON values, or arrays that differ in their
+            first length at most.
+    """
+    stacked: dict[str, Any] = {}
+    for name, first in states[0].items():
+        values = [state[name] for state in states]
+        if isinstance(first, np.ndarray):
+            ends = np.cumsum([len(value) for value in values])
+            stacked[name] = {"values": np.concatenate(values), "ends": ends}
+        else:
+            stacked[name] = values
+    return stacked
+
+
+def pick_lane(stacked: Mapping[str, Any], lane: int) -> dict[str, Any]:
+    """Return the state of one lane from :func:`stack_lanes`."""
+    state: dict[str, Any] = {}
+    for name, kept in stacked.items():
+        if isinstance(kept, Mapping):
+            start = int(kept["ends"][lane - 1]) if lane else 0
+            state[name] = kept["values"][start : int(kept["ends"][lane])]
+        else:
+            state[name] = kept[lane]
+    return state

@@ -17,6 +17,7 @@ class Linear:
     """A linear policy that drifts at random with momentum: it learns nothing, properly."""
 
     provides = SIGNALS
+    carries = False
 
     def __init__(self, make_env, broker, seed):
         self.broker = broker
@@ -24,7 +25,7 @@ class Linear:
         self.weights = derive(seed, "linear").normal(size=(3, 1))
         self.momentum = np.zeros((3, 1))
 
-    def learn(self, n_steps, *, seed):
+    def learn(self, n_steps, *, seed, carry=False):
         rng = derive(self.seed_used(seed), "learn")
         steps = 0
         observation, _ = self.env.reset(seed=int(rng.integers(1000)))

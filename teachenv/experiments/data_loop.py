@@ -113,6 +113,9 @@ class DataLoop:
         self.round += 1
         self.save()
 
+    def finish(self) -> None:
+        """Nothing goes on beyond an episode."""
+
     def save(self) -> None:
         """Write a checkpoint of the boundary before round :attr:`round`."""
         save_checkpoint(self.folder.path / "checkpoints", self.round, self.state_dict())

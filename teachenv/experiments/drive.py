@@ -30,6 +30,9 @@ class Loop(Protocol):
     def advance(self) -> None:
         """Play one round."""
 
+    def finish(self) -> None:
+        """End what is still going on when all is done."""
+
     def announce(self) -> None:
         """Tell whoever follows the run where it is."""
 
@@ -81,6 +84,7 @@ def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
             loop.advance()
             write("running")
             yield loop
+        loop.finish()
         write("finished")
     except (KeyboardInterrupt, GeneratorExit):
         if loop is not None:

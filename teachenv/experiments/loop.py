@@ -1,7 +1,8 @@
 """The run loop: rounds of learning, each ending in rows, sometimes an evaluation, a checkpoint.
 
-Every round derives its seeds from ``(run seed, role, round)`` and starts fresh episodes, in
-uninterrupted runs as well; a run resumed at a round's boundary therefore continues bit for bit.
+Every round derives its seeds from ``(run seed, role, round)``, in uninterrupted runs as well, and
+starts fresh episodes, unless the student carries those being played in its state; a run resumed
+at a round's boundary therefore continues bit for bit.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ class RunLoop:
         updates = _gradient_steps(self.student)
         n_steps = min(self.config.round_steps, self.config.steps - start)
         seed = derive_int(self.config.seed, "learn", self.round)
-        taken = self.student.learn(n_steps, seed=seed)
+        carry = self.student.carries
+        taken = self.student.learn(n_steps, seed=seed, carry=carry)
         if taken < n_steps:
             raise RuntimeError(f"the student took {taken} of {n_steps} steps")
         self.broker.advance(start + taken)
-        rows = self.broker.close_round()
+        rows = self.broker.close_round(carry=carry)
         learned = time.perf_counter()
         described = {
             "round": self.round,
@@ -114,6 +116,14 @@ class RunLoop:
         self.folder.append("times.jsonl", [times])
         self.round += 1
         self.save()
+
+    def finish(self) -> None:
+        """End the trials still being played as lost.
+
+        That is not part of the checkpoint: a run that is extended goes on with them.
+        """
+        rows = [{**row, "round": self.round - 1} for row in self.broker.close_round()]
+        self.folder.append("episodes.jsonl", rows)
 
     def save(self) -> None:
         """Write a checkpoint of the boundary before round :attr:`round`."""
