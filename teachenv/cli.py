@@ -354,5 +354,5 @@ def _summary(folder: Path) -> None:
     trials = sum(row["trials"] for row in done.times)
     lost = sum(row["status"] == "lost" for row in done.episodes)
     share = f" ({lost / trials:.1%})" if trials else ""
-    say(f"{trials:,} trials, {lost:,} lost at round boundaries{share}")
+    say(f"{trials:,} trials, {lost:,} cut off{share}")
     say(f"pictures: teachenv plot {shlex.quote(str(folder))}")

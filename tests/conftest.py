@@ -17,3 +17,5 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 paths = [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
 sys.path[:0] = [path for path in paths[:2] if path not in sys.path]
+
+from bars import bar, pytest_terminal_summary  # noqa: E402, F401  (the path is set above)

@@ -17,8 +17,8 @@ ROUND_STEPS = 200_000
 """Usual steps of a round."""
 
 NATIVE_ROUND_STEPS = (1_000_000, 4_000_000)
-"""Least and most for PPO on native environments, which plays hundreds of lanes at once: a round's
-end cuts the episode of each, so a round is a fifth of the run within these bounds."""
+"""Least and most for PPO on native environments, which takes tens of thousands of steps a second:
+a round is a fifth of the run within these bounds, so that evaluations cost little beside it."""
 
 _NATIVE_PPO = ("sb3-ppo", "sbx-ppo", "rllib-ppo")
 
