@@ -9,13 +9,15 @@ DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install native demo test test-slow golden sanitize lint format lock clean
+.PHONY: help install native demo test test-slow soak golden guard sanitize lint format lock clean
 
 help:
 	@echo "make demo      install, train a curriculum for a few minutes, draw it (runs/demo-*)"
 	@echo "make test      install and run the tests"
 	@echo "make test-slow the slow tests"
+	@echo "make soak      an hour of training with a fault a minute (TEACHENV_SOAK_S: seconds a library)"
 	@echo "make golden    rewrite what teachers ask in the tests (TEACHERS=\"id id\"; a changelog line!)"
+	@echo "make guard     is anything 1.5 times slower than it was, or above its limit?"
 	@echo "make sanitize  the native engine's tests, stopping at memory errors (Linux, GCC)"
 	@echo "make lint      install and run ruff and mypy"
 	@echo "make native    install and build the native engine, again where its C++ changed"
@@ -48,10 +50,16 @@ test: $(BUILT)
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: $(BUILT)
-	$(BIN)/python -m pytest -m slow -n 2
+	$(BIN)/python -m pytest -m "slow and not soak" -n 2
+
+soak: $(BUILT)
+	$(BIN)/python -m pytest -m soak
 
 golden: $(BUILT)
 	$(BIN)/python tests/test_teacher_golden.py $(TEACHERS)
+
+guard: $(BUILT)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/guard.py
 
 # A build of its own in a copy of the package; -S keeps Python from finding the usual one. Leaks
 # are not looked for: Python never frees everything.
@@ -68,7 +76,7 @@ sanitize: $(INSTALLED)
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 		PYTHONPATH=$$($(CURDIR)/$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
 		$(CURDIR)/$(BIN)/python -S -m pytest -m "not slow" $(addprefix tests/test_native_,\
-		engine.py arguments.py bits.py state.py geometry.py terrain.py bodies.py)
+		engine.py arguments.py hostile.py bits.py state.py geometry.py terrain.py bodies.py)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
 import gymnasium as gym
 
+from students.table import load
 from teachenv.broker import Broker
-from teachenv.errors import UserError, refuse_unknown, unknown
+from teachenv.errors import refuse_unknown
 from teachenv.protocols import Student
 
 __all__ = ["STUDENTS", "hyper_parameters", "make"]
@@ -63,15 +63,4 @@ def hyper_parameters(student_id: str) -> dict[str, Any]:
 
 
 def _load(student_id: str) -> type:
-    if student_id not in STUDENTS:
-        raise UserError(unknown("student", student_id, STUDENTS))
-    module, _, name = STUDENTS[student_id].partition(":")
-    try:
-        return cast(type, getattr(importlib.import_module(module), name))
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in ("students", "teachenv"):
-            raise
-        raise UserError(
-            f"student {student_id!r} needs {error.name!r}, which is not installed: "
-            f'pip install "teachenv[{student_id.partition("-")[0]}]"'
-        ) from error
+    return load("student", student_id, STUDENTS, str(student_id).partition("-")[0])

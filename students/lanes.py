@@ -44,7 +44,7 @@ class Lanes(DummyVecEnv):
     def __init__(
         self, make_env: Callable[[], gym.Env[Any, Any]], source: TrialSource, n: int
     ) -> None:
-        self.lanes = [CurriculumWrapper(make_env(), source, lane) for lane in range(n)]
+        self.lanes = [CurriculumWrapper(make_env, source, lane) for lane in range(n)]
         space = self.lanes[0].observation_space
         if not isinstance(space, gym.spaces.Box):
             for lane in self.lanes:

@@ -188,6 +188,7 @@ class RllibPpo:
             ValueError: if ``n_steps`` is not positive, or for ``carry``.
             RuntimeError: if no runner came back with steps.
             Exception: what an environment raised in this process.
+            RuntimeError: likewise, for one that a runner steps.
         """
         if n_steps < 1:
             raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")
@@ -278,6 +279,8 @@ class RllibPpo:
             if error.args or error.__cause__ is None:
                 raise
             raise error.__cause__ from None  # RLlib's wrapping of what an environment raised
+        if self._broker.raised and self._broker.on_env_error != "skip":
+            raise RuntimeError(f"rllib-ppo: an environment broke: {self._broker.raised}")
         if self._learner.advantages.steps == before:
             failure = self._broker.last_failure or "none failed"
             raise RuntimeError(

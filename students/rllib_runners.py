@@ -16,6 +16,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 
+from teachenv.ray_start import init_ray
 from teachenv.seeding import derive_int
 from teachenv.vector import CurriculumVector, Infos
 from teachenv.wrap import CurriculumWrapper
@@ -29,7 +30,7 @@ class Lane(CurriculumWrapper):
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        super().__init__(context["make_env"](), context["source"], uuid.uuid4().hex)
+        super().__init__(context["make_env"], context["source"], uuid.uuid4().hex)
 
 
 class NativeLanes(CurriculumVector):
@@ -126,7 +127,7 @@ def start_ray(cpus: int) -> bool:
 
     Raises:
         RuntimeError: if the Ray that is there has fewer CPUs, on which runners would wait
-            for ever.
+            for ever; or if none can be started.
     """
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # greets and advises otherwise
     if ray.is_initialized():
@@ -139,7 +140,7 @@ def start_ray(cpus: int) -> bool:
             )
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(
+    init_ray(
         address="local",
         num_cpus=max(1, cpus),
         include_dashboard=False,

@@ -17,6 +17,10 @@ RECENT = 100
 """Outcomes averaged for the progress figures."""
 
 
+ON_ENV_ERROR = ("fail", "retry", "skip")
+"""What may follow when an environment raises; see :class:`teachenv.wrap.CurriculumWrapper`."""
+
+
 class TooManyFailuresError(RuntimeError):
     """The environment broke in too many trials in a row."""
 
@@ -41,10 +45,19 @@ class Broker:
         teacher: Who picks the tasks.
         seed: Run seed, for the level seeds of trials whose teacher gives none.
         max_failed: Failed trials in a row after which :meth:`ask` raises.
+        on_env_error: What lanes do when their environment raises, one of ``ON_ENV_ERROR``.
     """
 
-    def __init__(self, teacher: Teacher, *, seed: int = 0, max_failed: int = 10) -> None:
+    def __init__(
+        self,
+        teacher: Teacher,
+        *,
+        seed: int = 0,
+        max_failed: int = 10,
+        on_env_error: str = "fail",
+    ) -> None:
         self.teacher = teacher
+        self.on_env_error = on_env_error
         self.step = 0
         """Environment steps of the run so far; set by :meth:`advance`."""
         self.listener: Callable[[Broker], None] | None = None
@@ -54,6 +67,7 @@ class Broker:
         self._max_failed = max_failed
         self._failed_in_a_row = 0
         self._last_failure = ""
+        self._raised = ""
         self._open: dict[int, _Open] = {}
         self._rows: list[dict[str, Any]] = []
         self._row_of: dict[int, dict[str, Any]] = {}
@@ -94,13 +108,16 @@ class Broker:
             self._counts["asked"] += 1
             return replace(trial, level_seed=level_seed)
 
-    def tell(self, trial_id: int, outcome: Outcome, message: str = "") -> None:
+    def tell(
+        self, trial_id: int, outcome: Outcome, message: str = "", *, raised: bool = False
+    ) -> None:
         """Report how an outstanding trial ended.
 
         Args:
             trial_id: Id of the trial.
             outcome: How it ended.
             message: For status "failed": what broke.
+            raised: Whether it broke by raising.
 
         Raises:
             ValueError: if no such trial is outstanding; the ledger is unchanged.
@@ -118,6 +135,8 @@ class Broker:
             if outcome.status == "failed":
                 self._failed_in_a_row += 1
                 self._last_failure = message or "no message"
+                if raised:
+                    self._raised = self._last_failure
             elif outcome.status == "ok":
                 self._failed_in_a_row = 0
 
@@ -194,6 +213,11 @@ class Broker:
     def last_failure(self) -> str:
         """What broke in the trial that failed last; empty if none did."""
         return self._last_failure
+
+    @property
+    def raised(self) -> str:
+        """What raised in the trial that failed last by raising; empty if none did."""
+        return self._raised
 
     @property
     def counts(self) -> dict[str, int]:

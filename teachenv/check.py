@@ -22,12 +22,20 @@ RETURN_SLACK = 0.5
 """Share of the return range by which a return may lie outside it: the range is there for
 scores, and the worst falls may share score 0, but its scale has to be right."""
 
+SLOW_S = 0.1
+"""Seconds: at that rate a million steps take more than a day."""
+
 SHORT = 10
 """Steps of the episodes that are only there to leave traces, or to be interrupted."""
 
 
 def check_task_env(
-    make_env: Callable[[], Env], *, seed: int = 0, episodes: int = 6, max_steps: int = 2000
+    make_env: Callable[[], Env],
+    *,
+    seed: int = 0,
+    episodes: int = 6,
+    max_steps: int = 2000,
+    expert: Callable[[Any], Any] | None = None,
 ) -> list[Finding]:
     """Play an environment and return what is wrong with it; an empty list is a pass.
 
@@ -50,28 +58,41 @@ def check_task_env(
     - ``time-limit``: running out of time is reported as terminated instead of truncated
     - ``endless``: an episode did not end, and no time limit is declared
     - ``not-picklable``: pickling fails, or the copy plays differently
+    - ``action-accepted``: something that is no action was played (a label there is not, NaN)
+    - ``slow-step``: every step takes long; a warning
+    - ``mastery``: the expert does not master the default task
 
     Args:
         make_env: Makes a fresh environment, as users get it (time limit included).
         seed: Fixes tasks, level seeds and actions.
         episodes: Episodes played in full, at least 3; more of them find rarer faults.
         max_steps: Steps after which an episode is given up.
+        expert: Maps an observation to an action and should master the default task; nobody tries
+            if left out.
 
     Returns:
         At most one finding per code.
     """
     if episodes < 3:
         raise ValueError(f"check_task_env: expected at least 3 episodes, got {episodes}")
-    check = _Check(make_env, seed, episodes, max_steps)
+    check = _Check(make_env, seed, episodes, max_steps, expert)
     with global_seed(0):
         check.run()
     return list(check.findings.values())
 
 
 class _Check(Player):
-    def __init__(self, make_env: Callable[[], Env], seed: int, episodes: int, limit: int) -> None:
+    def __init__(
+        self,
+        make_env: Callable[[], Env],
+        seed: int,
+        episodes: int,
+        limit: int,
+        expert: Callable[[Any], Any] | None,
+    ) -> None:
         super().__init__(make_env, seed, limit)
         self.episodes = range(episodes)
+        self.expert = expert
 
     def run(self) -> None:
         with self.fresh() as env:
@@ -90,12 +111,17 @@ class _Check(Player):
             self._check_effects,
             self._check_refusals,
             self._check_copies,
+            self._check_actions,
+            self._check_expert,
         ):
             try:
                 check()
             except Exception as error:  # noqa: BLE001  whatever the environment raises
                 what = check.__name__.removeprefix("_check_")
                 self.report("crashed", f"while checking {what}: {error!r}")
+        if SLOW_S < self.quickest_s < math.inf:
+            message = f"even the quickest step took {self.quickest_s:.2g} s"
+            self.report("slow-step", message, "warning")
 
     def _check_contract(self, env: Env) -> None:
         try:
@@ -254,6 +280,37 @@ class _Check(Player):
                 return self.report("not-picklable", f"{error!r:.300}")
             self.compare("not-picklable", "original and unpickled copy", original, again)
 
+    # -- actions -----------------------------------------------------------------------------
+
+    def _check_actions(self) -> None:
+        for bad in _bad_actions(self):
+            with self.fresh() as env:
+                self.play(env, 0, limit=1)
+                try:
+                    _, reward, *_ = env.step(bad)
+                except Exception:  # noqa: BLE001  however the environment refuses it
+                    continue
+            self.report(
+                "action-accepted",
+                f"action {bad!r:.80} of {env.action_space} was played (reward {reward}); refuse "
+                "it with ValueError",
+            )
+
+    def _check_expert(self) -> None:
+        if self.expert is None:
+            return
+        with self.fresh() as env:
+            observation, _ = env.reset(seed=self.seed, options={"task": self.space.default})
+            total = 0.0
+            for _ in range(self.limit):
+                observation, reward, terminated, truncated, _ = env.step(self.expert(observation))
+                total += float(reward)
+                if terminated or truncated:
+                    break
+        if total <= self.mastery:
+            message = f"the expert's return on the default task is {total}, mastery {self.mastery}"
+            self.report("mastery", message)
+
 
 def _first(iterator: Iterator[Any], n: int) -> Iterator[Any]:
     return (item for _, item in zip(range(n), iterator, strict=False))
@@ -274,6 +331,17 @@ def _bad_tasks(space: TaskSpace) -> Iterator[Any]:
     yield vector.copy()
     yield {"no such parameter": 0.0}
     yield {space.names[0]: "no such value"}
+
+
+def _bad_actions(player: Player) -> Iterator[Any]:
+    """Yield what every environment must refuse to play."""
+    with player.fresh() as env:
+        space = env.action_space
+    if isinstance(space, gym.spaces.Discrete):
+        yield int(space.start) - 1
+        yield int(space.start) + int(space.n)
+    elif isinstance(space, gym.spaces.Box) and np.dtype(space.dtype).kind == "f":
+        yield np.full(space.shape, np.nan, space.dtype)
 
 
 def _attribute(env: Env, name: str, default: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -12,6 +14,8 @@ from teachenv.findings import Finding
 from teachenv.rollouts import Env, Episode, Step, collect, global_seed, global_state, play
 from teachenv.seeding import derive_int
 from teachenv.space import Task
+
+clock = time.perf_counter
 
 _BLURRED = {"not-deterministic", "global-rng", "state-leak"}
 """After one of these, a difference between two episodes proves nothing else."""
@@ -28,6 +32,7 @@ class Player:
     Attributes:
         tasks: The tasks that are played; to be set first.
         findings: What was noted, the first of every code.
+        quickest_s: What the quickest step took so far, in seconds.
     """
 
     tasks: list[Task]
@@ -37,6 +42,7 @@ class Player:
         self.seed = seed
         self.limit = limit
         self.findings: dict[str, Finding] = {}
+        self.quickest_s = math.inf
 
     def report(
         self, code: str, message: str, severity: Literal["error", "warning"] = "error"
@@ -60,7 +66,15 @@ class Player:
             "task": self.tasks[k % len(self.tasks)] if task is None else task,
             "level_seed": derive_int(self.seed, "check-level", k),
         }
-        return play(env, seed=k, options=options, actions_seed=self.seed + k, rest=k % 3 == 2)
+        played = play(env, seed=k, options=options, actions_seed=self.seed + k, rest=k % 3 == 2)
+        yield next(played)
+        while True:
+            start = clock()
+            step = next(played, None)
+            if step is None:
+                return
+            self.quickest_s = min(self.quickest_s, clock() - start)
+            yield step
 
     def play(self, env: Env, k: int, limit: int | None = None) -> Episode:
         """Return episode ``k``, its steps checked."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +18,7 @@ from teachenv.broker import TooManyFailuresError
 from teachenv.cli_text import console, names, pairs, say
 from teachenv.errors import UserError
 from teachenv.space import TaskError
+from teachenv.terminal import Terminal
 
 app = typer.Typer(
     help="Curriculum teachers for reinforcement learning: run, resume, evaluate, plot.",
@@ -79,6 +79,16 @@ def run(
             help="Test set; repeatable. The first is used during the run, all at its end."
         ),
     ] = None,
+    on_env_error: Annotated[
+        Literal["fail", "retry", "skip"],
+        typer.Option(
+            help="When an environment raises or hangs: end the run, play the trial once more, or "
+            "leave it out."
+        ),
+    ] = "fail",
+    env_timeout: Annotated[
+        float, typer.Option(help="Seconds that a call of an environment may take; 0: any time.")
+    ] = 600.0,
 ) -> None:
     """Train a student under a teacher, in a new run folder."""
     from teachenv.experiments import loop
@@ -99,6 +109,8 @@ def run(
         new_student_every=new_student_every,
         eval_every=eval_every,
         test_sets=tuple(test_set or ()),
+        on_env_error=on_env_error,
+        env_timeout_s=env_timeout,
     )
     if steps is None:
         config = dataclasses.replace(config, steps=usual_steps(config))
@@ -314,7 +326,7 @@ def main() -> None:
     try:
         app()
     except (UserError, TaskError, TooManyFailuresError, OSError) as error:
-        Console(stderr=True, highlight=False, emoji=False).print(
+        Terminal(stderr=True, highlight=False, emoji=False).print(
             f"teachenv: {error}", style="red", markup=False, soft_wrap=True
         )
         sys.exit(2)
@@ -340,9 +352,9 @@ def _summary(folder: Path) -> None:
     for name, row in last.items():
         if row["status"] == "ok":
             mean = f"{row['mean_return']:.{places}f}"
-            table.add_row(name, f"{row['share_mastered']:.1%}", mean)
+            table.add_row(Text(name), f"{row['share_mastered']:.1%}", mean)
         else:
-            table.add_row(name, "failed", Text(row["error"]))
+            table.add_row(Text(name), "failed", Text(row["error"]))
     if last:
         console.print(table)
     if done.data is not None:

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from teachenv.cli_text import console, say
 from teachenv.errors import UserError
 
 if TYPE_CHECKING:
     from teachenv.experiments.compare import Means
     from teachenv.experiments.study_plan import Plan
     from teachenv.experiments.study_status import StudyStatus
-
-console = Console(highlight=False, emoji=False)
 
 
 def compare(
@@ -120,7 +118,7 @@ def _summary(folder: Path, result: StudyStatus) -> None:
             settings = Text(json.dumps(dict(sample.settings)))
             table.add_row(sample.name, settings, str(len(sample.scores)), score, sample.status)
         console.print(table)
-        _say("compare the best with other seeds than those of the search")
+        say("compare the best with other seeds than those of the search")
     if result.failed:
         raise typer.Exit(1)
 
@@ -129,15 +127,15 @@ def _show_status(folder: Path, found: StudyStatus) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in found.counts().items())
     steps = sum(cell.cell.config.steps for cell in found.cells)
     to_do = sum(cell.to_do for cell in found.cells)
-    _say(f"{folder}: {len(found.cells)} cells: {counts}; {steps - to_do:,}/{steps:,} steps")
+    say(f"{folder}: {len(found.cells)} cells: {counts}; {steps - to_do:,}/{steps:,} steps")
     for cell in found.failed:
-        _say(f"failed: {cell.cell.name}: {cell.reason}")
+        say(f"failed: {cell.cell.name}: {cell.reason}")
     if to_do and found.left_s is not None:
-        _say(f"about {_duration(found.left_s)} left at this rate")
+        say(f"about {_duration(found.left_s)} left at this rate")
     if found.conductor is not None:
-        _say(f"process {found.conductor} is playing it")
+        say(f"process {found.conductor} is playing it")
     elif not found.finished:
-        _say(f"continue with: teachenv resume {shlex.quote(str(folder))}")
+        say(f"continue with: teachenv resume {shlex.quote(str(folder))}")
 
 
 def _show_plan(path: Path, means: Means) -> None:
@@ -155,10 +153,10 @@ def _show_plan(path: Path, means: Means) -> None:
         check_cells(cells)
         plan = plan_new(study, n_workers(means, cells))
     _show_cells(plan)
-    _say(f"{plan.steps:,} steps to take, {plan.at_once} cells at once")
+    say(f"{plan.steps:,} steps to take, {plan.at_once} cells at once")
     for kind, source in plan.sources.items():
-        _say(f"{kind}: {1 / plan.speeds[kind]:,.0f} steps/s ({source})")
-    _say(
+        say(f"{kind}: {1 / plan.speeds[kind]:,.0f} steps/s ({source})")
+    say(
         f"about {_duration(plan.seconds)} ({_duration(plan.cell_seconds)} one after another), "
         "teachers' own time, evaluations and Ray's start not counted"
     )
@@ -176,7 +174,7 @@ def _show_cells(plan: Plan) -> None:
     for names, (seeds, steps, left) in groups.items():
         table.add_row(*map(Text, names), str(seeds), f"{steps:,}", f"{left:,}")
     console.print(table)
-    _say(f"{len(plan.cells)} cells")
+    say(f"{len(plan.cells)} cells")
 
 
 def _duration(seconds: float) -> str:
@@ -187,11 +185,7 @@ def _interrupted(folder: Path) -> None:
     from teachenv.experiments.study_store import is_study
 
     if is_study(folder):
-        _say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
+        say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
     else:
-        _say("interrupted before anything ran")
+        say("interrupted before anything ran")
     raise typer.Exit(130)
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rich.console import Console
-
 from teachenv.errors import UserError
+from teachenv.terminal import Terminal
 
 __all__ = ["console", "names", "pairs", "say"]
 
-console = Console(highlight=False, emoji=False)  # "a:x:" is no picture
+console = Terminal(highlight=False, emoji=False)  # "a:x:" is no picture
 
 
 def say(line: str) -> None:

@@ -42,9 +42,10 @@ class Dim:
             tenth of the range, but at least 1 for whole numbers, if not given.
 
     Raises:
-        TaskError: for an empty name, bounds that are not finite or not ordered, a default
-            outside the bounds, whole-number dimensions with fractional bounds or edits, or
-            edits that are not ordered or not positive.
+        TaskError: for an empty name, a unit or meaning that is no text, choices that are not
+            different strings, bounds that are not finite or not ordered, a default outside the
+            bounds, whole-number dimensions with fractional bounds or edits, or edits that are
+            not ordered or not positive.
     """
 
     name: str
@@ -63,6 +64,15 @@ class Dim:
         if self.kind not in ("float", "int", "choice"):
             raise TaskError(
                 f"Dim {self.name!r}: kind must be 'float', 'int' or 'choice', got {self.kind!r}"
+            )
+        for field in ("unit", "meaning"):
+            if not isinstance(getattr(self, field), str):
+                raise TaskError(
+                    f"Dim {self.name!r}: {field} must be text, got {getattr(self, field)!r:.80}"
+                )
+        if not _different_labels(self.choices):
+            raise TaskError(
+                f"Dim {self.name!r}: choices must be different strings, got {self.choices!r:.80}"
             )
         if (self.kind == "choice") != bool(self.choices):
             raise TaskError(f"Dim {self.name!r}: choices belong to kind='choice', and only to it")
@@ -161,3 +171,12 @@ class Dim:
         """Bounds and unit in words."""
         unit = f" {self.unit}" if self.unit else ""
         return f"[{self.low:g}, {self.high:g}]{unit}"
+
+
+def _different_labels(choices: object) -> bool:
+    """Whether choices can be told apart, also after a round trip through JSON."""
+    return (
+        isinstance(choices, tuple | list)
+        and all(isinstance(label, str) for label in choices)
+        and len(set(choices)) == len(choices)
+    )

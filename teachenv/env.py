@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 import gymnasium as gym
 import numpy as np
 
+from teachenv.patience import Patience, Watched
 from teachenv.space import Task, TaskError, TaskSpace
 
 ObsType = TypeVar("ObsType")
@@ -76,6 +77,24 @@ def read_level_seed(given: Any, name: str = "level_seed") -> int:
     if not whole or not 0 <= given < MAX_LEVEL_SEED:
         raise TaskError(f"{name}: expected a whole number in [0, 2**53), got {given!r:.80}")
     return int(given)
+
+
+def check_action(space: gym.Space[Any], action: Any) -> None:
+    """Refuse what is no action: another label than those there are, or a number that is not finite.
+
+    Numbers beyond the bounds of a ``Box`` are left to the environment, which clips them.
+
+    Raises:
+        ValueError: naming the action and the space.
+    """
+    if isinstance(space, gym.spaces.Discrete):
+        good = space.contains(action)
+    elif isinstance(space, gym.spaces.Box):
+        good = bool(np.isfinite(action).all())
+    else:
+        return
+    if not good:
+        raise ValueError(f"action: expected one of {space}, got {action!r:.80}")
 
 
 def to_score(episode_return: float, return_range: tuple[float, float]) -> float:
@@ -163,7 +182,12 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
         return observation, self._info()
 
     def step(self, action: ActType) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
-        """Play one step; see :meth:`gymnasium.Env.step`."""
+        """Play one step; see :meth:`gymnasium.Env.step`.
+
+        Raises:
+            ValueError: for something that is no action; nothing has moved then.
+        """
+        self._check_action(action)
         observation, reward, terminated, truncated = self._advance(action)
         self._episode_return += reward
         return observation, reward, terminated, truncated, self._info()
@@ -190,6 +214,10 @@ class TaskEnv(gym.Env[ObsType, ActType], Generic[ObsType, ActType]):
     def _check_options(self, options: Mapping[str, Any]) -> None:
         """Refuse bad values of :attr:`reset_options`, before anything changes."""
 
+    def _check_action(self, action: ActType) -> None:
+        """Refuse what is no action, before anything changes; see :func:`check_action`."""
+        check_action(self.action_space, action)
+
     def _start(self, level: Level, options: Mapping[str, Any]) -> ObsType:
         """Build the level and return the first observation."""
         raise NotImplementedError
@@ -206,16 +234,23 @@ class MakeEnv:
     Args:
         env_id: Gymnasium id.
         kwargs: Keyword arguments for ``gymnasium.make``.
+        timeout_s: Seconds that a call of an environment may take (:mod:`teachenv.patience`), its
+            making included; 0: any time. Those made by :meth:`vector` are not watched.
     """
 
     env_id: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float = 0.0
 
     def __call__(self) -> gym.Env[Any, Any]:
         """Make one environment, without Gymnasium's per-step checker."""
         import teachenv  # noqa: F401  (registers the ids, also in worker processes)
 
-        return gym.make(self.env_id, disable_env_checker=True, **self.kwargs)
+        if not self.timeout_s:
+            return gym.make(self.env_id, disable_env_checker=True, **self.kwargs)
+        with Patience(self.timeout_s, f"making {self.env_id}"):
+            env = gym.make(self.env_id, disable_env_checker=True, **self.kwargs)
+        return Watched(env, self.timeout_s)
 
     def vector(self, num_envs: int) -> gym.vector.VectorEnv[Any, Any, Any] | None:
         """Make many environments in one, where they have an implementation of their own.

@@ -75,7 +75,8 @@ class PlanItem:
         skill: Index of the skill.
         level: Index of the level, 0 the easiest.
         count: Samples, at least 0.
-        options: What a domain understands besides (documented there); JSON values.
+        options: What a domain understands besides, such as "variant", the name of a variant of
+            the skill; JSON values.
     """
 
     skill: int
@@ -222,10 +223,18 @@ class Lesson:
 
 
 class Rehearsal(Protocol):
-    """Plans tried on a copy of the student: the lesson is forgotten again, its cost is not."""
+    """Plans tried on a copy of the student: the lesson is forgotten again, its cost is not.
+
+    The copy is asked the questions of the probe that will follow the coming lesson: the same for
+    all plans, and for the one that is given then. What looks best is therefore rewarded a little
+    too well by that probe, never by the hidden test.
+    """
 
     def __call__(self, plans: Iterable[DataPlan]) -> list[Cells]:
-        """Return what each plan would change of the probe's accuracy, per cell."""
+        """Return what each plan would change of the probe's accuracy, per cell.
+
+        0 where a cell is not probed before or after.
+        """
 
 
 @dataclass(frozen=True)

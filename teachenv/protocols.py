@@ -116,10 +116,16 @@ class Teacher(Protocol):
 class TrialSource(Protocol):
     """What the curriculum wrapper talks to: a broker, or its client in another process."""
 
+    @property
+    def on_env_error(self) -> str:
+        """What to do when an environment raises; see :class:`teachenv.broker.Broker`."""
+
     def ask(self, lane: str) -> Trial:
         """Issue a trial (with a level seed) that ``lane`` is about to play."""
 
-    def tell(self, trial_id: int, outcome: Outcome, message: str = "") -> None:
+    def tell(
+        self, trial_id: int, outcome: Outcome, message: str = "", *, raised: bool = False
+    ) -> None:
         """Report how a trial ended."""
 
 

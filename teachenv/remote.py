@@ -47,6 +47,7 @@ class BrokerClient:
     Args:
         address: ``(host, port)`` of :func:`serve`.
         key: Shared secret of the connection, hexadecimal.
+        on_env_error: See :class:`teachenv.broker.Broker`.
 
     Raises:
         ConnectionError: from any call, when the broker's process is gone or the key is wrong.
@@ -54,6 +55,7 @@ class BrokerClient:
 
     address: tuple[str, int]
     key: str = field(repr=False)
+    on_env_error: str = "fail"
     _connection: Connection[Any, Any] | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _pid: int = field(default_factory=os.getpid, init=False, repr=False)
@@ -66,10 +68,12 @@ class BrokerClient:
         task.flags.writeable = False
         return Trial(task=task, **row)
 
-    def tell(self, trial_id: int, outcome: Outcome, message: str = "") -> None:
+    def tell(
+        self, trial_id: int, outcome: Outcome, message: str = "", *, raised: bool = False
+    ) -> None:
         """Report an outcome; see :meth:`Broker.tell`."""
         row = {**asdict(outcome), "signals": dict(outcome.signals)}
-        self._call("tell", trial_id, row, message)
+        self._call("tell", trial_id, row, message, raised)
 
     def signal(self, trial_id: int, signals: Mapping[str, float]) -> None:
         """Add signals; see :meth:`Broker.signal`."""
@@ -122,7 +126,7 @@ class BrokerClient:
         return self._lock
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"address": self.address, "key": self.key}
+        return {"address": self.address, "key": self.key, "on_env_error": self.on_env_error}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -140,9 +144,18 @@ def serve(broker: Broker, host: str = "127.0.0.1") -> Iterator[BrokerClient]:
 
     Yields:
         A client to hand to workers (picklable, also useful in this process).
+
+    Raises:
+        ConnectionError: if no port of the address can be listened on.
     """
     key = secrets.token_hex(16)
-    listener = Listener((host, 0), backlog=128)
+    try:
+        listener = Listener((host, 0), backlog=128)
+    except OSError as error:
+        raise ConnectionError(
+            f"the broker cannot listen on {host}: {error}; expected an address of this machine "
+            "with a free port: close programs that hold many ports, or check its network"
+        ) from error
     stop = threading.Event()
     answering: dict[threading.Thread, Connection[Any, Any]] = {}
 
@@ -162,7 +175,7 @@ def serve(broker: Broker, host: str = "127.0.0.1") -> Iterator[BrokerClient]:
     accepting = threading.Thread(target=accept, name="teachenv-broker", daemon=True)
     accepting.start()
     address = cast(tuple[str, int], listener.address)
-    client = BrokerClient((address[0], address[1]), key)
+    client = BrokerClient((address[0], address[1]), key, broker.on_env_error)
     try:
         yield client
     finally:
@@ -211,7 +224,7 @@ def _dispatch(broker: Broker, method: str, args: list[Any]) -> Any:
         trial = broker.ask(args[0])
         return {**asdict(trial), "task": trial.task.tolist()}
     if method == "tell":
-        return broker.tell(args[0], Outcome(**args[1]), args[2])
+        return broker.tell(args[0], Outcome(**args[1]), args[2], raised=args[3])
     if method == "signal":
         return broker.signal(args[0], args[1])
     raise ValueError(f"unknown request {method!r}")

@@ -312,7 +312,10 @@ class CurriculumVector(VectorWrapper):
 
     def _fail(self, mask: NDArray[np.bool_], what: str) -> None:
         for lane in np.flatnonzero(mask).tolist():
-            self._finish(lane, Outcome.failed(), self._where(lane, what))
+            trial, self._running[lane] = self._trials[lane], False
+            if trial is not None:
+                message = self._where(lane, what)
+                self._source.tell(trial.id, Outcome.failed(), message, raised=True)
 
     def _finish(self, lane: int, outcome: Outcome, message: str = "") -> None:
         trial = self._trials[lane]

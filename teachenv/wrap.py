@@ -11,7 +11,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from teachenv.env import Level, read_level, task_contract, to_score
+from teachenv.env import Level, check_action, read_level, task_contract, to_score
 from teachenv.protocols import Outcome, Trial, TrialSource
 from teachenv.space import Task, TaskSpace
 
@@ -27,26 +27,42 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
     last step, ``outcome``.
 
     An episode that is reset before its end is reported as lost. One in which the environment
-    raises or returns a number that is not finite is reported as failed; the exception is
-    raised on, a bad number ends the episode as truncated, with 0 in its place.
+    returns a number that is not finite is reported as failed and ends as truncated, with 0 in
+    its place. Where the environment raises, ``source.on_env_error`` decides:
+
+    - "fail": the trial is reported as failed, and the exception raised on.
+    - "skip": the trial is reported as failed; the episode ends as truncated, on the last
+      observation, or was never begun, and the next trial is played in a new environment.
+    - "retry": as "skip", but the next trial is the same one, which has not been reported yet.
+      When it raises again, it is reported as failed, and the exception raised on.
 
     Args:
-        env: An environment with ``task_space``, ``return_range`` and ``mastery``.
+        env: An environment with ``task_space``, ``return_range`` and ``mastery``, or what makes
+            one, without which nothing is retried or skipped. A first one that cannot be made is
+            tried once more unless the policy is "fail".
         source: A broker, or a client of one.
         lane: Name of this environment, unique among those of one source and process.
 
     Raises:
         TypeError: if the environment declares no tasks.
+        RuntimeError: if it cannot be made; from what was raised.
     """
 
-    def __init__(self, env: Env, source: TrialSource, lane: int | str = 0) -> None:
-        super().__init__(env)
-        self.task_space, self._return_range, self._mastery = task_contract(env)
+    def __init__(
+        self, env: Env | Callable[[], Env], source: TrialSource, lane: int | str = 0
+    ) -> None:
+        self._make_env = None if isinstance(env, gym.Env) else env
+        self._policy = "fail" if self._make_env is None else source.on_env_error
+        super().__init__(env if isinstance(env, gym.Env) else self._first(env))
+        self.task_space, self._return_range, self._mastery = task_contract(self.env)
         # Kept, as RLlib gives its environments a spec of its own.
-        self._name = env.spec.id if env.spec else str(env)
+        self._name = self.env.spec.id if self.env.spec else str(self.env)
         self._source = source
         self._lane = str(lane)
         self._trial: Trial | None = None
+        self._again: Trial | None = None  # to be played once more
+        self._broken = False  # needs a new environment
+        self._observation: Any = None
         self._labels: dict[str, Any] = {}
         self._return = 0.0
         self._length = 0
@@ -60,22 +76,27 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Ask for a trial and start its episode; ``task`` and ``level_seed`` come from it."""
-        self._trial = None  # if still played, asking for the next one ends it as lost
-        self._trial = trial = self._source.ask(self._lane)
-        self._labels = {"trial": trial.id} if trial.train else {"trial": trial.id, "train": False}
-        self._return, self._length = 0.0, 0
-        delivered = {**(options or {}), "task": trial.task, "level_seed": trial.level_seed}
-        try:
-            observation, info = self.env.reset(seed=seed, options=delivered)
-        except Exception as error:
-            self._finish(Outcome.failed(), f"reset raised {error!r}")
-            raise
-        if not _finite(observation):
-            message = self._where("observation of reset is not finite")
-            self._finish(Outcome.failed(), message)
-            raise ValueError(message)
-        info.update(self._labels)
-        return observation, info
+        if self._trial is not None:  # asking for the next one ends it as lost
+            self._trial = self._again = None
+        while True:
+            self._trial = trial = self._again or self._source.ask(self._lane)
+            self._labels = {"trial": trial.id}
+            if not trial.train:
+                self._labels["train"] = False
+            self._return, self._length = 0.0, 0
+            delivered = {**(options or {}), "task": trial.task, "level_seed": trial.level_seed}
+            try:
+                self._renew()
+                observation, info = self.env.reset(seed=seed, options=delivered)
+                if not _finite(observation):
+                    raise ValueError(self._where("observation of reset is not finite"))
+            except Exception as error:
+                if not self._goes_on("making it anew" if self._broken else "reset", error):
+                    raise
+                continue
+            self._observation = observation
+            info.update(self._labels)
+            return observation, info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Play one step; report the outcome if it is the last."""
@@ -85,8 +106,10 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
         except Exception as error:
-            self._finish(Outcome.failed(), self._where(f"step raised {error!r}"))
-            raise
+            if not self._goes_on("step", error):
+                raise
+            info = {**self._labels, "failed": repr(error), "is_success": False}
+            return self._observation, 0.0, False, True, info
         info.update(self._labels)
         value = float(reward)
         if not math.isfinite(value) or not _finite(observation):
@@ -96,6 +119,7 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
             return _zero_bad(observation), 0.0, False, True, info
         self._return += value
         self._length += 1
+        self._observation = observation
         if terminated or truncated:
             outcome = Outcome(
                 score=to_score(self._return, self._return_range),
@@ -109,8 +133,8 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     def abandon(self) -> None:
         """Report a running trial as lost; the environment must be reset before its next step."""
-        if self._trial is not None:
-            self._finish(Outcome.lost())
+        self._trial = self._trial or self._again
+        self._finish(Outcome.lost())
 
     def close(self) -> None:
         """Report a running trial as lost and close the environment."""
@@ -119,8 +143,39 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
             self.abandon()
         self.env.close()
 
+    def _first(self, make_env: Callable[[], Env]) -> Env:
+        """Make the first environment, when there is no trial yet to be skipped."""
+        for last in (self._policy == "fail", True):
+            try:
+                return make_env()
+            except Exception as error:
+                if last:
+                    raise RuntimeError(f"making the environment raised {error!r}") from error
+        raise AssertionError("not reached")
+
+    def _renew(self) -> None:
+        """Put a new environment in the place of one that raised."""
+        if self._broken and self._make_env is not None:
+            with contextlib.suppress(Exception):
+                self.env.close()
+            self.env = self._make_env()
+            self._broken = False
+
+    def _goes_on(self, doing: str, error: Exception) -> bool:
+        """Do what is to be done when the environment raised; return whether that is all."""
+        message = self._where(f"{doing} raised {error!r}")
+        error.__notes__ = [*getattr(error, "__notes__", ()), self._where(doing)]
+        self._broken = True
+        if self._policy == "retry" and self._again is None:
+            self._again, self._trial = self._trial, None
+            return True
+        trial, self._trial, self._again = self._trial, None, None
+        if trial is not None:
+            self._source.tell(trial.id, Outcome.failed(), message, raised=True)
+        return self._policy == "skip"
+
     def _finish(self, outcome: Outcome, message: str = "") -> None:
-        trial, self._trial = self._trial, None
+        trial, self._trial, self._again = self._trial, None, None
         if trial is not None:
             self._source.tell(trial.id, outcome, message)
 
@@ -206,7 +261,12 @@ class Parameterize(gym.Wrapper[Any, Any, Any, Any]):
         return observation, self._annotate(info)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Play one step."""
+        """Play one step.
+
+        Raises:
+            ValueError: for something that is no action; nothing has moved then.
+        """
+        check_action(self.action_space, action)
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._return += float(reward)
         return observation, reward, terminated, truncated, self._annotate(info)

@@ -43,7 +43,7 @@ def lines(reports: Iterator[Any]) -> list[str]:
         f"{bar_id:4}"
         + "; ".join(
             [f"{what.replace('_', ' ')} {number:,}" for what, number in counts[bar_id].items()]
-            + sorted(notes[bar_id])
+            + sorted(set(notes[bar_id]))
         )
         for bar_id in ids
     ]

@@ -417,6 +417,19 @@ MORE: dict[type, str] = {
 """Further mutations, so that every code of the checker is seen to fire."""
 
 
+# -- controls of other tests ---------------------------------------------------------------
+
+
+class TellsNothing:
+    def tell(self, trial, outcome):
+        pass
+
+
+class KeepsTenKilobytesEach:
+    def _learn(self, pick, outcome):
+        self.__dict__.setdefault("log", []).append(np.ones(1250))
+
+
 def reissued(teacher: BaseTeacher, trial: Trial, task: np.ndarray) -> Trial:
     """The trial with another task, also in the teacher's books."""
     task = task.astype(np.float64)

@@ -269,8 +269,38 @@ def test_a_streak_of_failures_stops_the_run_with_the_last_cause() -> None:
         broker.tell(broker.ask().id, Outcome.failed(), cause)
     with pytest.raises(TooManyFailuresError, match=r"3 trials in a row.*the wheel came off"):
         broker.ask()
+    assert broker.last_failure == "the wheel came off"
     failed = [row["message"] for row in broker.close_round() if row["status"] == "failed"]
     assert failed == ["early", "early", "one", "two", "the wheel came off"]
+
+
+def test_progress_is_averaged_over_trials_that_were_played() -> None:
+    broker = Broker(Recorder())
+    for outcome in (ok(1.0), Outcome.lost(), Outcome.failed(), ok(2.0)):
+        broker.tell(broker.ask().id, outcome)
+    assert [outcome.episode_return for outcome in broker.recent] == [1.0, 2.0]
+
+
+def test_carried_trials_stay_open_unless_they_wait_for_signals() -> None:
+    broker = Broker(Recorder(needs=NEEDY))
+    running, waiting = broker.ask("a"), broker.ask("b")
+    broker.tell(waiting.id, ok())
+    (row,) = broker.close_round(carry=True)
+    assert (row["trial"], row["status"]) == (waiting.id, "lost")
+    assert [trial.id for trial in broker.outstanding] == [running.id]
+    broker.tell(running.id, ok())
+    broker.signal(running.id, {"regret": 0.5})
+    (row,) = broker.close_round()
+    assert (row["trial"], row["status"], row["round"]) == (running.id, "ok", 1)
+
+
+def test_the_signals_needed_suffice_without_others() -> None:
+    broker = Broker(Recorder(needs=NEEDY))
+    trial = broker.ask()
+    broker.tell(trial.id, ok())
+    broker.signal(trial.id, {"regret": 0.5})
+    assert broker.counts["ok"] == 1
+    assert broker.outstanding == ()
 
 
 def test_state_survives_json_and_the_future_is_the_same() -> None:

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import ledger
 import pytest
+from bars import Bar
 from test_loop import StopAt, config, digests
 from worlds import POLE_SPACE
 
@@ -39,39 +41,70 @@ def native(**change: Any) -> RunConfig:
     return config(**fields)
 
 
+@pytest.fixture(scope="module", params=["sb3-ppo", pytest.param("sbx-ppo", marks=pytest.mark.slow)])
+def student(request: pytest.FixtureRequest) -> str:
+    pytest.importorskip({"sb3-ppo": "stable_baselines3", "sbx-ppo": "sbx"}[request.param])
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(student: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("carry") / "run"
-    loop.start(native(), folder)
+    loop.start(native(student=student), folder)
     return folder
 
 
-def test_episodes_outlive_rounds_and_only_the_last_ones_are_lost(undisturbed: Path) -> None:
+def test_episodes_outlive_rounds_and_only_the_last_ones_are_lost(
+    undisturbed: Path, bar: Bar
+) -> None:
     rows = read_run(undisturbed).episodes
     lost = [row for row in rows if row["status"] == "lost"]
     assert len(lost) == LANES
     assert all(row["round"] == 3 for row in lost)
     assert max(row["episode_length"] for row in rows) > ROUND // LANES
-    assert sorted(row["trial"] for row in rows) == list(range(len(rows)))
+    bar("S8", **ledger.check_run(undisturbed))
     assert all(set(row["signals"]) for row in rows if row["status"] == "ok")
 
 
 @pytest.mark.parametrize("stop", [700, 1300, 1900])
 def test_a_run_stopped_anywhere_resumes_bit_for_bit(
-    undisturbed: Path, tmp_path: Path, stop: int
+    undisturbed: Path, student: str, tmp_path: Path, stop: int, bar: Bar
 ) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        loop.start(native(), folder, StopAt(stop))
+        loop.start(native(student=student), folder, StopAt(stop))
+    bar("S8", **ledger.check_run(folder))  # the episodes being played wait in the checkpoint
     loop.resume(folder)
     assert digests(folder) == digests(undisturbed)
+    bar("R2", f"{student} with native episodes carried on", resumes=1)
+    bar("S8", **ledger.check_run(folder))
 
 
-def test_an_extended_run_equals_a_longer_one(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_without_the_episodes_being_played_is_noticed(
+    undisturbed: Path, student: str, tmp_path: Path, bar: Bar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(native(student=student), folder, StopAt(1300))
+    load = loop.RunLoop.load_state_dict
+
+    def forgetful(self: loop.RunLoop, state: dict[str, Any]) -> None:
+        load(self, {**state, "student": {**state["student"], "playing": None}})
+
+    monkeypatch.setattr(loop.RunLoop, "load_state_dict", forgetful)
+    loop.resume(folder)
+    assert digests(folder) != digests(undisturbed)
+    bar("S8", **ledger.check_run(folder))  # lost, but in the books
+    bar("R4", items_dropped=1, noticed=1)
+
+
+def test_an_extended_run_equals_a_longer_one(
+    undisturbed: Path, student: str, tmp_path: Path
+) -> None:
     extended, longer = tmp_path / "extended", tmp_path / "longer"
     shutil.copytree(undisturbed, extended)
     loop.resume(extended, steps=6 * ROUND)
-    loop.start(native(steps=6 * ROUND), longer)
+    loop.start(native(student=student, steps=6 * ROUND), longer)
     assert digests(extended) == digests(longer)
 
 
@@ -87,6 +120,7 @@ def test_a_new_student_starts_fresh_episodes(tmp_path: Path) -> None:
     rows = read_run(tmp_path / "run").episodes
     lost = [row["round"] for row in rows if row["status"] == "lost"]
     assert sorted(lost) == [2] * LANES + [3] * LANES
+    ledger.check_run(tmp_path / "run")
 
 
 def test_what_cannot_be_carried_is_refused(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from bars import Bar
 from toys import LADDER, Ladder
 
-from teachenv import Dim, Parameterize, TaskSpace
+from teachenv import Dim, Parameterize, TaskSpace, check_play
 from teachenv.check import check_task_env
-from teachenv.env import Level
+from teachenv.env import Level, MakeEnv
+from teachenv.envs import ENVS
 from teachenv.space import TaskError
 
 Advance = tuple[np.ndarray, float, bool, bool]
@@ -325,6 +327,86 @@ class GymnasiumTasks(Ladder):
     task_space = LADDER.to_gymnasium()
 
 
+# -- Gymnasium's own contract ------------------------------------------------------------------
+
+
+class ResetGivesNoInfo(Ladder):
+    def reset(self, *, seed: int | None = None, options: Options = None) -> Any:
+        return super().reset(seed=seed, options=options)[0]
+
+
+class StepGivesFour(Ladder):
+    def step(self, action: int) -> Any:
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, reward, terminated or truncated, info
+
+
+class InfoIsText(Ladder):
+    def step(self, action: int) -> Any:
+        *rest, _ = super().step(action)
+        return *rest, "fine"
+
+
+class RewardIsText(Ladder):
+    def step(self, action: int) -> Any:
+        observation, _, *rest = super().step(action)
+        return observation, "much", *rest
+
+
+class OddShape(Ladder):
+    def _observe(self) -> np.ndarray:
+        return super()._observe()[:4]
+
+
+class StartsOutside(Ladder):
+    def _observe(self) -> np.ndarray:
+        return super()._observe() - (200.0 if self.t == 0 else 0.0)
+
+
+class NoActionSpace(Ladder):
+    action_space = property()  # type: ignore[assignment]
+
+
+# -- actions, speed, mastery -------------------------------------------------------------------
+
+
+class TakesAnyAction(Ladder):
+    def _check_action(self, action: int) -> None:
+        pass
+
+
+class TakesNaNAction(TakesAnyAction):
+    action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def _advance(self, action: np.ndarray) -> Advance:
+        return super()._advance(bool(action[0] > 0))
+
+
+class SlowStep(Ladder):
+    def _advance(self, action: int) -> Advance:
+        check_play.clock.now += 0.2
+        return super()._advance(action)
+
+
+class Clock:
+    """A clock that only moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Masterable(Ladder):
+    mastery = 5.0
+
+
+class OutOfReach(Ladder):
+    """Within the return range, but no default episode brings more than 12."""
+
+    mastery = 39.0
+
+
 FAULTS: dict[str, list[Callable[[], gym.Env[Any, Any]]]] = {
     "task-ignored": [IgnoresTask, KeepsFirstTask, ForgetsTaskWithoutOptions],
     "no-effect": [IgnoresWind, IgnoresChoice],
@@ -337,14 +419,19 @@ FAULTS: dict[str, list[Callable[[], gym.Env[Any, Any]]]] = {
     "not-deterministic": [OwnEntropy, SeedIgnored],
     "state-leak": [RemembersEpisodes, RemembersAbandoned],
     "not-finite": [NaNReward, NaNObservation],
-    "observation-space": [OutsideObservationSpace],
+    "observation-space": [OutsideObservationSpace, OddShape, StartsOutside],
     "return-range": [HugeReturn],
     "time-limit": [
         TerminatesAtTimeLimit,
         lambda: gym.wrappers.TimeLimit(TerminatesAtTimeLimit(), 6),
     ],
     "endless": [NeverEnds],
-    "crashed": [RaisesLate],
+    "crashed": [
+        *(RaisesLate, ResetGivesNoInfo, StepGivesFour, InfoIsText, RewardIsText, NoActionSpace),
+    ],
+    "action-accepted": [TakesAnyAction, TakesNaNAction],
+    "slow-step": [SlowStep],
+    "mastery": [OutOfReach],
     "not-picklable": [HoldsLambda, lambda: CopyForgets(0.5)],
     "contract": [
         NoMastery,
@@ -369,10 +456,44 @@ CASES = [
 ]
 
 
+def resting(observation: np.ndarray) -> int:
+    """An expert: one rung a step masters the default task, where its mastery is within reach."""
+    return 0
+
+
 @pytest.mark.parametrize(("make", "code"), CASES)
-def test_finds_the_fault_and_nothing_else(make: Callable[[], gym.Env[Any, Any]], code: str) -> None:
-    found = check_task_env(make, max_steps=300)
+def test_finds_the_fault_and_nothing_else(
+    make: Callable[[], gym.Env[Any, Any]],
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    bar: Bar,
+) -> None:
+    monkeypatch.setattr(check_play, "clock", Clock())
+    found = check_task_env(make, max_steps=300, expert=resting if code == "mastery" else None)
     assert {finding.code for finding in found} == {code} | ALSO.get(make, set()), found
+    bar("C1", more_faults=make not in SEEDED, seeded_faults=make in SEEDED, missed=0)
+
+
+SEEDED = (
+    # Gymnasium's contract
+    *(ResetGivesNoInfo, StepGivesFour, InfoIsText, RewardIsText, OddShape, StartsOutside),
+    *(NoActionSpace, OwnEntropy, SeedIgnored),
+    # what its checker does not see
+    *(NaNReward, NaNObservation, OutsideObservationSpace, NumpyGlobal, RemembersEpisodes),
+    *(NeverEnds, TerminatesAtTimeLimit, IgnoresTask, HoldsLambda, SlowStep, TakesAnyAction),
+    # ours
+    *(IgnoresWind, ClipsTasks, NoTaskInLastInfo, HugeReturn, OutOfReach),
+)
+
+
+def test_the_faults_promised_are_all_among_those_seeded() -> None:
+    known = [make for makes in FAULTS.values() for make in makes]
+    assert len(SEEDED) == len(set(SEEDED)) == 25
+    assert set(SEEDED) <= set(known)
+
+
+def test_an_expert_that_masters_the_default_task_is_no_finding() -> None:
+    assert check_task_env(Masterable, max_steps=300, expert=resting) == []
 
 
 def test_declared_time_limit_makes_the_fault_an_error() -> None:
@@ -466,10 +587,15 @@ def test_finds_nothing_in_parameterized_mujoco() -> None:
     assert check_task_env(pendulum) == []
 
 
+TASK_ENVS = [env_id for env_id in ENVS if "DataGen" not in env_id]
+"""Those whose episodes are played on a task; Gymnasium's checker is for the others."""
+
+
 @pytest.mark.slow
-def test_finds_nothing_in_stump_tracks() -> None:
-    found = check_task_env(lambda: gym.make("teachenv/StumpTracks-v0"), episodes=4)
-    assert found == []
+@pytest.mark.parametrize("env_id", TASK_ENVS)
+def test_finds_nothing_in_shipped_environments(env_id: str, bar: Bar) -> None:
+    assert check_task_env(MakeEnv(env_id), episodes=3) == []
+    bar("C1", shipped_environments=1, findings_there=0)
 
 
 def test_leaves_the_global_generators_alone() -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
+import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bars import Bar
+from disks import crashes, linux
 
 from teachenv.experiments import checkpoint
 from teachenv.experiments.checkpoint import (
@@ -70,25 +73,47 @@ def test_objects_and_infinities_are_refused_before_anything_is_replaced(tmp_path
         assert same(load_checkpoint(tmp_path / "c" / "00000001"), state(1))
 
 
-def test_flipped_bits_never_give_wrong_data(tmp_path: Path) -> None:
-    parent = tmp_path / "c"
+def wrong_after_flips(parent: Path, n: int) -> tuple[int, int]:
+    """Flip single bits of the newest checkpoint; return wrong readings, and how often it was used.
+
+    A reading is wrong if it is not what was saved under its number, or there is none at all.
+    """
     save_checkpoint(parent, 1, state(1))
     save_checkpoint(parent, 2, state(2))
     rng = random.Random(0)
-    files = ["state.json", "arrays.npz", "manifest.json"]
-    skipped_newest = 0
-    for _ in range(200):
-        path = parent / "00000002" / rng.choice(files)
+    wrong = newest = 0
+    for _ in range(n):
+        path = parent / "00000002" / rng.choice(checkpoint.NAMES)
         good = path.read_bytes()
         bit = rng.randrange(len(good) * 8)
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
         path.write_bytes(bytes(bad))
-        number, found, _ = newest_checkpoint(parent)
-        assert same(found, state(number))
-        skipped_newest += number == 1
+        try:
+            number, found, _ = newest_checkpoint(parent)
+            wrong += not same(found, state(number))
+            newest += number == 2
+        except Exception:  # noqa: BLE001  whatever it is, a state was there to read
+            wrong += 1
         path.write_bytes(good)
-    assert skipped_newest > 150  # the flips did reach the files
+    return wrong, newest
+
+
+def test_flipped_bits_never_give_wrong_data(tmp_path: Path, bar: Bar) -> None:
+    wrong, newest = wrong_after_flips(tmp_path / "c", 1000)
+    assert wrong == 0
+    assert newest < 300  # the flips did reach the files
+    bar("S3", bit_flips=1000, wrong_data=wrong)
+
+
+def test_flipped_bits_are_seen_where_nothing_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar: Bar
+) -> None:
+    """Negative control."""
+    monkeypatch.setattr(checkpoint, "_digest", lambda path: {"sha256": "any"})
+    wrong, _ = wrong_after_flips(tmp_path / "c", 200)
+    assert wrong > 20
+    bar("S3", f"without hashes {wrong} of 200 flips give wrong data")
 
 
 def test_nothing_intact_is_an_error_that_says_why(tmp_path: Path) -> None:
@@ -100,41 +125,72 @@ def test_nothing_intact_is_an_error_that_says_why(tmp_path: Path) -> None:
         newest_checkpoint(tmp_path / "c")
 
 
-def test_a_crash_at_any_operation_keeps_a_readable_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def lost_in_crashes(tmp_path: Path) -> tuple[int, list[str]]:
+    """Save checkpoint 3 after 1 and 2, with a crash at any operation; return how many, which lost.
+
+    A crash lost something if neither 2 nor 3 can be read as it was saved, if 3 cannot though it
+    was saved, or if the next one cannot be saved.
+    """
+    parent = tmp_path / "run" / "c"
+    (tmp_path / "run").mkdir()
+    for number in (1, 2):
+        save_checkpoint(parent, number, state(number))
+    found = crashes(tmp_path / "run", lambda: save_checkpoint(parent, 3, state(3)))
+    lost, folder = [], tmp_path / "crashed"
+    for crash in found:
+        shutil.rmtree(folder, ignore_errors=True)
+        crash.lay_out(folder)
+        try:
+            number, read, _ = newest_checkpoint(folder / "c")
+            fine = number in ((3,) if crash.before == "end" else (2, 3)) and same(
+                read, state(number)
+            )
+            save_checkpoint(folder / "c", number + 1, state(number + 1))
+            fine &= same(newest_checkpoint(folder / "c")[1], state(number + 1))
+            fine &= len(list((folder / "c").iterdir())) == checkpoint.KEPT
+        except CheckpointError:
+            fine = False
+        if not fine:
+            lost.append(f"{crash.form} before {crash.before}")
+    return len(found), lost
+
+
+@linux
+def test_a_crash_at_any_operation_keeps_a_readable_checkpoint(tmp_path: Path, bar: Bar) -> None:
+    n_crashes, lost = lost_in_crashes(tmp_path)
+    assert n_crashes >= 12 * 4
+    assert lost == []
+    bar("S1", checkpoint_crashes=n_crashes, lost=len(lost))
+
+
+def copies(temporary: Path, final: Path) -> None:
+    shutil.copytree(temporary, final)
+    shutil.rmtree(temporary)
+
+
+def prunes_first(parent: Path, *rest: Any) -> None:
+    for number in numbers(parent):
+        shutil.rmtree(parent / f"{number:08d}")
+    checkpoint.save_checkpoint(parent, *rest)
+
+
+CARELESS: dict[str, tuple[Any, str, Any]] = {
+    "nothing is flushed": (checkpoint, "_sync", lambda path: None),
+    "copied to its place": (Path, "rename", copies),
+    "old ones deleted first": (sys.modules[__name__], "save_checkpoint", prunes_first),
+}
+
+
+@linux
+@pytest.mark.parametrize("mutation", CARELESS)
+def test_careless_writing_is_found_to_lose_checkpoints(
+    mutation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar: Bar
 ) -> None:
-    """The disk fails at the n-th flush, rename or write: the previous checkpoint is intact."""
-    parent = tmp_path / "c"
-    save_checkpoint(parent, 1, state(1))
-    crashes = 0
-    for n in range(40):
-        left = [n]
-
-        def failing(real: Callable[..., Any], left: list[int] = left) -> Callable[..., Any]:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                if left[0] == 0:
-                    raise OSError("disk gone")
-                left[0] -= 1
-                return real(*args, **kwargs)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            patch.setattr(checkpoint.os, "fsync", failing(os.fsync))
-            patch.setattr(Path, "rename", failing(Path.rename))
-            patch.setattr(Path, "write_text", failing(Path.write_text))
-            patch.setattr(checkpoint.np, "savez", failing(np.savez))
-            try:
-                save_checkpoint(parent, 2, state(2))
-            except OSError:
-                crashes += 1
-        number, found, _ = newest_checkpoint(parent)
-        assert same(found, state(number))
-        if left[0] > 0:
-            break
-        save_checkpoint(parent, 1, state(1))
-    assert number == 2
-    assert crashes >= 8
+    """Negative control."""
+    monkeypatch.setattr(*CARELESS[mutation])
+    _, lost = lost_in_crashes(tmp_path)
+    assert lost
+    bar("S1", f"{mutation}: found")
 
 
 def test_archives_that_claim_more_than_they_hold_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -10,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 from worlds import POLE
 
+import students
 from teachenv import cli
 from teachenv.errors import UserError
+from teachenv.experiments import catalogue
 
 RUN = ["run", "--env", POLE, "--teacher", "uniform", "--steps", "512", "--round-steps", "256"]
 RUN += [f"--student-arg={a}" for a in ("n_envs=4", "n_steps=64", "batch_size=64", "n_epochs=1")]
@@ -53,6 +56,20 @@ def test_evaluate_plays_test_sets_and_tasks_and_renders(run: Path) -> None:
     videos = list((run / "videos").iterdir())
     assert len(videos) == 1
     assert videos[0].stat().st_size > 1000
+
+
+def test_the_list_imports_no_learner_and_names_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = students.STUDENTS["sbx-ppo"]
+    monkeypatch.delitem(sys.modules, path.partition(":")[0], raising=False)
+    assert catalogue._first_line(path).startswith("Proximal policy optimisation")
+    assert path.partition(":")[0] not in sys.modules
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "sbx" else find(name)
+    )
+    assert catalogue._first_line(path) == "(not installed: sbx)"
 
 
 def test_list_shows_what_there_is(run: Path) -> None:

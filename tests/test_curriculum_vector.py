@@ -117,7 +117,7 @@ class Source:
         self.n += 1
         return trial
 
-    def tell(self, trial_id, outcome, message=""):
+    def tell(self, trial_id, outcome, message="", *, raised=False):
         del self.lanes[trial_id]
         self.log.append(("tell", trial_id, outcome.status))
         self.outcomes[trial_id] = (outcome, message)

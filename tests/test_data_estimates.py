@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,9 +16,9 @@ PROBED = np.array([[1.0, 1.0], [1.0, 0.0]])
 NOTHING = np.zeros((2, 2), dtype=np.int64)
 
 
-def reading(accuracy: list[list[float]]) -> Reading:
-    zero = np.zeros((2, 2))
-    return Reading(np.array(accuracy) * PROBED, *[zero] * 5, PROBED, 0, 1.0)
+def reading(accuracy: list[list[float]], probed: Any = PROBED) -> Reading:
+    zero, probed = np.zeros((2, 2)), np.array(probed)
+    return Reading(np.array(accuracy) * probed, *[zero] * 5, probed, 0, 1.0)
 
 
 def test_level_means_fall_back_to_all_and_to_one_half() -> None:
@@ -106,6 +108,16 @@ def test_what_was_taught_helps_to_tell_what_is_unprobed() -> None:
         for kind in ("average", "tracing")
     }
     assert means["tracing"] < 0.85 * means["average"], means
+
+
+def test_the_recurrent_network_is_not_told_what_it_shall_say() -> None:
+    """A cell's peers are others, also where no other of its level, or none at all, is probed."""
+    recurrent: Any = make_estimate("recurrent", SYLLABUS, np.random.default_rng(0))
+    for own in (0.0, 1.0):
+        row = recurrent._row(NOTHING, reading([[0.2, own], [0.6, 0.0]]))
+        np.testing.assert_allclose(row[:, 4], [0.6, 0.4, 0.2, own])
+    alone = recurrent._row(NOTHING, reading([[0.9, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(alone[:, 4], [0.5, 0.9, 0.9, 0.9])
 
 
 @pytest.mark.slow

@@ -12,8 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import ledger
 import numpy as np
 import pytest
+from bars import Bar
 from worlds import POLE
 
 from teachenv.errors import UserError
@@ -114,7 +116,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
 
 
 def test_a_run_whose_process_is_killed_resumes_to_the_same_bytes(
-    undisturbed: Path, tmp_path: Path
+    undisturbed: Path, tmp_path: Path, bar: Bar
 ) -> None:
     folder = tmp_path / "killed"
     code = (
@@ -132,6 +134,7 @@ def test_a_run_whose_process_is_killed_resumes_to_the_same_bytes(
     process.wait(10)
     loop.resume(folder)
     assert contents(folder) == contents(undisturbed)
+    bar("S8", **ledger.check_run(folder))
 
 
 def test_a_run_can_be_extended(undisturbed: Path, tmp_path: Path) -> None:
@@ -231,6 +234,39 @@ def test_an_engine_that_errs_is_watched(tmp_path: Path) -> None:
     assert all(0.0 <= row["proxy"] <= 1.0 and row["n_proxy"] == 12 for row in run.teacher)
     assert {row["n_golden"] for row in run.teacher} == {30 * 10}  # the metric asks no noise
     assert "teacher hacking flagged in 0 of 1" in summary(run)
+
+
+def test_the_proxys_fellow_counts_the_questions_behind_the_metric(tmp_path: Path) -> None:
+    args = {"n_steps": 2, "n_samples": 12, "error_rate": 0.5, "reward_mode": "target"}
+    args["target_cells"] = [[0, 0], [1, 0]]
+    loop.start(config("uniform", env_args=args, steps=1), tmp_path / "run")
+    assert {row["n_golden"] for row in read_run(tmp_path / "run").teacher} == {2 * 10}
+
+
+def test_gradient_steps_are_counted_rehearsals_among_them(tmp_path: Path) -> None:
+    args = {"n_steps": 2, "n_samples": 12, "epochs": 3, "train_mode": "continual"}
+    for teacher, lessons in (("uniform", 2), ("preference", 2 + 2 * 2)):
+        teacher_args = {"drafts": 2} if teacher == "preference" else {}
+        given = config(teacher, env_args=args, teacher_args=teacher_args, steps=1)
+        loop.start(given, tmp_path / teacher)
+        (times,) = read_run(tmp_path / teacher).times
+        assert times["gradient_steps"] == lessons * 12 * 3  # one a sample
+
+
+def test_the_best_iterate_is_evaluated_where_it_is_asked_for(tmp_path: Path) -> None:
+    args = {"n_steps": 3, "n_samples": 12, "train_mode": "continual"}
+    rows = {}
+    for each in ("last", "best"):
+        given = config("anti", env_args={**args, "iterate": each}, steps=1)
+        loop.start(given, tmp_path / each)
+        (rows[each],) = read_run(tmp_path / each).evals
+    assert rows["last"]["iterate"] == 3
+    assert rows["best"]["iterate"] < 3
+    assert rows["best"]["before"] == rows["last"]["before"]
+    assert rows["best"]["returns"] != rows["last"]["returns"]
+    assert (
+        contents(tmp_path / "best")["teacher.jsonl"] == contents(tmp_path / "last")["teacher.jsonl"]
+    )
 
 
 def test_usual_length_and_speed_are_known_beforehand() -> None:

@@ -129,6 +129,36 @@ def test_the_return_is_the_total_gain_exactly(mode: str) -> None:
         assert last["metric"] == pytest.approx((accuracy[2, 0] + accuracy[3, 1]) / 2.0)
 
 
+def test_questions_behind_the_metric_are_counted() -> None:
+    noise = {"n_noise": 2}
+    _, info = make(probe_size=4, domain_args=noise).reset(seed=0)
+    assert info["n_asked"] == 30 * 4
+    targets = {"reward_mode": "target", "target_cells": [[2, 0], [3, 1]]}
+    _, info = make(probe_size=4, **targets).reset(seed=0)
+    assert info["n_asked"] == 2 * 4
+    hidden = make(probe_size=4, visible_share=0.1, **targets)
+    counts = [hidden.reset(seed=seed)[1]["n_asked"] for seed in range(9)]
+    assert set(counts) <= {0, 4, 8}
+    assert 0 in counts
+
+
+def test_the_best_iterate_by_validation_can_be_judged_in_place_of_the_last() -> None:
+    last, best = (
+        make(train_mode="continual", n_samples=30, profile="warm", iterate=each)
+        for each in ("last", "best")
+    )
+    for env in (last, best):
+        env.reset(seed=0)
+    spoil = DataPlan((PlanItem(0, 0, 30),))  # all answers become 0
+    shown = [[flat(env.step_plan(spoil)[0]) for _ in range(3)] for env in (last, best)]
+    assert shown[0] == shown[1]
+    first = best.evaluate("test").accuracy
+    assert (last.iterate, best.iterate) == (3, 0)
+    assert first.mean() > last.evaluate("test").accuracy.mean() + 0.1
+    state = [env.classroom.student.state_dict() for env in (last, best)]
+    assert flat(state[0]) == flat(state[1])  # judging leaves the student as it is
+
+
 def test_a_sparse_reward_comes_with_the_last_lesson() -> None:
     env = make(reward_mode="final")
     env.reset(seed=0)
@@ -342,6 +372,7 @@ def test_open_ended_orders_share_the_lesson() -> None:
         ({"reward_mode": "target"}, "target_cells"),
         ({"target_cells": [[0, 9]]}, "target_cells"),
         ({"profile": "expert"}, "fresh"),
+        ({"iterate": "first"}, "best"),
         ({"visible_share": 0.0}, "visible_share"),
         ({"reward_scale": 0.0}, "positive reward_scale"),
         ({"cost_weight": float("nan")}, "cost_weight"),

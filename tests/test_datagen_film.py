@@ -31,7 +31,7 @@ def fresh(seed: int = 0, **hyper: float) -> DataStudent:
 def arrays(state: State) -> dict[str, np.ndarray]:
     slots = state["optimizer"]["slots"]
     moments = {f"{k} {name}": v for k, slot in slots.items() for name, v in slot.items()}
-    return {**state["net"], **moments}
+    return {**state["network"], **moments}
 
 
 def same(one: State, other: State) -> bool:
@@ -107,8 +107,8 @@ def test_soft_labels_that_are_certain_are_labels() -> None:
     one, other = fresh(), fresh()
     one.train(items, seed=0)
     other.train(items, seed=0, soft=soft)
-    theirs = other.state_dict()["net"]
-    for name, mine in one.state_dict()["net"].items():
+    theirs = other.state_dict()["network"]
+    for name, mine in one.state_dict()["network"].items():
         np.testing.assert_allclose(mine, theirs[name], atol=1e-4)
 
 

@@ -46,6 +46,10 @@ def test_too_short_a_training_says_nothing() -> None:
         found(RISING[:4], HILL[:3])
 
 
+def test_without_questions_nothing_is_flagged() -> None:
+    assert not teacher_hacking([0.1] * 5, [0.0] * 5, n_proxy=8, n_golden=0).flagged
+
+
 def test_off_probe_regression_counts_losses_of_unseen_cells() -> None:
     before, after = np.array([[0.9, 0.5], [0.8, 0.4]]), np.array([[0.1, 0.2], [0.9, 0.3]])
     probed = np.array([[True, False], [False, False]])

@@ -1,7 +1,8 @@
-"""The parts of the data-generation environments: students' bases, skills, actions, trees."""
+"""The parts of the data-generation environments: students' bases, skills, actions, engines."""
 
 from __future__ import annotations
 
+import importlib
 import time
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 import pytest
 from test_datagen_envs import even, flat, make, play, run
 
-from teachenv.envs.datagen import bases
+from teachenv.envs.datagen import bases, sources
 from teachenv.envs.datagen.actions import decoder, rounded, signal_maps
 from teachenv.envs.datagen.domain import make_domain
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.profiles import known_cells
 from teachenv.envs.datagen.skills import view_of
 from teachenv.envs.datagen.split import PARTS, draw, part_of
-from teachenv.envs.datagen.trees import Trees, level_bands
 from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, Reading, Syllabus
 from teachenv.seeding import derive
@@ -108,6 +108,60 @@ def test_random_profiles_are_as_many_as_asked_for(cache: Path) -> None:
     assert len(list(cache.iterdir())) == 3
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "teachenv.envs.datagen.split",
+        "teachenv.envs.datagen.engine",
+        "teachenv.envs.datagen.sandbox.expressions",
+        "teachenv.envs.datagen.domains.code_programs",
+        "students.data.network",
+        "students.tensors",
+        "teachenv.seeding",
+    ],
+)
+def test_a_base_is_named_by_all_the_code_it_depends_on(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer = pytest.importorskip("students.data.transformer").Transformer
+    domain, found = type(make_domain("code")), []
+    read = sources._text
+    for change in ("", "# changed"):
+        monkeypatch.setattr(
+            sources, "_text", lambda name, c=change: (read(name) or "") + c * (name == module)
+        )
+        found.append(sources.source_hash.__wrapped__(domain, transformer, bases.Bases))
+    assert found[0] != found[1]
+
+
+def test_sources_are_followed_into_packages_and_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "__init__.py": "",
+        "kind.py": "import numpy\nclass Kind:\n    def f(self):\n        from . import box\n",
+        "box/__init__.py": "from pupils.deep import x\n",
+        "box/run_as_a_script.py": "1",
+        "deep.py": "x = 1",
+        "beside.py": "x = 1",
+    }
+    for name, text in files.items():
+        (tmp_path / "pupils" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pupils" / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kind = importlib.import_module("pupils.kind").Kind
+
+    def changes(name: str) -> bool:
+        before = sources.source_hash.__wrapped__(kind)
+        with (tmp_path / "pupils" / name).open("a") as file:
+            file.write("\n# changed\n")
+        return bool(before != sources.source_hash.__wrapped__(kind))
+
+    assert changes("box/run_as_a_script.py")
+    assert changes("deep.py")
+    assert not changes("beside.py")
+
+
 # -- the split ----------------------------------------------------------------------------------
 
 
@@ -167,6 +221,18 @@ def test_a_cell_without_questions_this_time_has_not_changed() -> None:
         change = env.reading.accuracy - before.accuracy
         assert np.array_equal(env.reading.delta, np.where(twice, change, 0.0))
         unseen += np.count_nonzero(change[~twice])
+    assert unseen
+
+
+def test_a_rehearsal_changes_nothing_in_a_cell_without_questions_this_time() -> None:
+    env, unseen = make(skill_source="shuffled", probe_size=1), 0
+    env.reset(seed=0)
+    for _ in range(4):
+        before, plan = env.reading, even(env, 8)
+        (change,) = env.rehearse([plan])
+        env.step_plan(plan)
+        np.testing.assert_allclose(change, env.reading.delta)
+        unseen += np.count_nonzero((env.reading.accuracy - before.accuracy)[change == 0.0])
     assert unseen
 
 
@@ -236,71 +302,6 @@ def test_rounding_keeps_the_sum() -> None:
     assert rounded(np.zeros(3), 10).tolist() == [0, 0, 0]
 
 
-# -- trees --------------------------------------------------------------------------------------
-
-
-def test_bands_go_from_single_levels_to_all() -> None:
-    bands = level_bands(3, 0).astype(int).tolist()
-    assert bands == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 1]]
-    assert len(level_bands(3, 4)) == 4
-
-
-def test_trees_grow_and_share_a_lesson() -> None:
-    accuracy = np.array([[0.9, 0.8, 0.1], [0.5, 0.5, 0.5]])
-    trees = Trees(2, level_bands(3, 4), block=10, limit=30)
-    trees.explore(0, 2, accuracy)
-    trees.explore(1, 1, accuracy)
-    assert trees.alloc.tolist() == [[10, 10, 0, 0], [10, 0, 0, 0]]
-    trees.exploit_weakest(0, accuracy)
-    assert trees.alloc[0].tolist() == [10, 20, 0, 0]
-    trees.exploit_all(0)
-    assert trees.alloc[0].tolist() == [15, 25, 0, 0]
-    trees.exploit(0, np.array([-50, 50, 50, 0]))
-    assert trees.alloc[0].tolist() == [0, 30, 0, 0]
-    assert trees.counts(100).tolist() == [[0, 30, 0], [10, 0, 0]]
-    assert trees.counts(20).tolist() == [[0, 15, 0], [5, 0, 0]]
-    trees.reset(1)
-    assert trees.counts(100).sum() == 30
-    trees.explore(1, 3, accuracy)
-    trees.begin_step()
-    trees.explore(1, 1, accuracy)
-    assert trees.full.tolist() == [False, True]
-    assert not trees.last.any()
-    by_errors = Trees(2, level_bands(3, 4), block=10, limit=30, proposer="errors")
-    by_errors.explore(0, 1, accuracy)
-    assert np.flatnonzero(by_errors.exists[0]).tolist() == [2]
-
-
-def test_a_tree_is_seen_masked_and_rewarded() -> None:
-    env = make("SkillTree", n_samples=60, block=6, profile="fresh", reward_scale=1.0)
-    _, info = env.reset(seed=0)
-    masks = info["action_mask"].reshape(10, 6)
-    assert masks.tolist() == [[True, True, True, False, False, False]] * 10
-    observation, reward, *_, info = env.step(np.array([2] + [1] * 9))
-    assert observation["exists"].sum() == 11
-    assert observation["train_known"][0].tolist() == [1, 1, 0, 1, 1, 1]
-    assert info["spent"] == 60
-    assert info["reward_vector"].mean() == pytest.approx(reward)
-    assert env.action_masks().reshape(10, 6)[0].tolist() == [True] * 6
-    observation, *_, info = env.step(np.zeros(10, dtype=np.int64))
-    assert info["spent"] == 60  # allocations stay
-    *_, info = env.step(np.full(10, 5))
-    assert info["spent"] == 0
-    assert not info["full"].any()
-
-
-def test_the_full_action_explores_by_its_first_entry() -> None:
-    env = make("SkillTree", action_mode="full", n_samples=60, block=6)
-    env.reset(seed=0)
-    action = np.full((10, 7), -1.0, dtype=np.float32)
-    action[:3, 0] = 0.5
-    observation, *_ = env.step(action.reshape(-1))
-    assert observation["exists"].sum(axis=1).tolist() == [1, 1, 1] + [0] * 7
-    action[:, 0], action[1, 1] = -1.0, 1.0
-    observation, *_ = env.step(action.reshape(-1))
-    assert env.trees.alloc[:3, 0].tolist() == [0, 12, 0]
-
-
 # -- classroom and engine -----------------------------------------------------------------------
 
 
@@ -338,6 +339,16 @@ def test_nothing_can_be_made_of_answers_in_a_locked_cell() -> None:
     right = domain.grade(made.items, made.items.answers)
     assert right[made.items.level != 3].all()
     assert right[made.items.level == 3].mean() < 0.1
+
+
+@pytest.mark.parametrize(("domain", "n"), [("digits", 20), ("digits", 1), ("math", 1)])
+def test_equal_answers_in_a_locked_cell_are_wrong_ones(domain: str, n: int) -> None:
+    made_of = make_domain(domain)
+    counts = np.zeros(made_of.kinds.shape, dtype=np.int64)
+    counts[0, 0] = n
+    made = Engine(made_of).make(DataPlan.of_counts(counts), derive(0, "data"), counts > 0)
+    assert made.items is not None
+    assert not made_of.grade(made.items, made.items.answers).any()
 
 
 def test_replay_mixes_in_as_much_of_the_past() -> None:

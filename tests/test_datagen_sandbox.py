@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bars import Bar
 
 from teachenv.envs.datagen.sandbox import ISOLATED, Limits, Program, Sandbox
 from teachenv.errors import UserError
@@ -55,6 +56,13 @@ def listener() -> Iterator[socket.socket]:
         server.listen()
         server.settimeout(0.2)
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _counted(request: pytest.FixtureRequest, bar: Bar) -> None:
+    """Count the tests of hostile snippets; only those that pass are printed."""
+    if request.node.name.startswith("test_hostile"):
+        bar("X2", hostile_snippets=1, escaped=0)
 
 
 def after(sandbox: Sandbox, source: str) -> tuple[str, object, float]:
@@ -193,7 +201,7 @@ def test_hostile_result(sandbox: Sandbox) -> None:
     assert after(sandbox, forged)[0] == "killed"
 
 
-def test_the_snippets_do_harm_outside(canary: Path, listener: socket.socket) -> None:
+def test_the_snippets_do_harm_outside(canary: Path, listener: socket.socket, bar: Bar) -> None:
     snippets = {
         WRITE.format(path=str(canary / "new")): "8",
         READ.format(path=str(canary / "secret")): "sesame",
@@ -209,6 +217,7 @@ def test_the_snippets_do_harm_outside(canary: Path, listener: socket.socket) -> 
         check=True,
     )
     assert told.stdout.split() == list(snippets.values())
+    bar("X2", harmful_outside_the_sandbox=len(snippets))
 
 
 def test_programs_do_not_see_one_another(sandbox: Sandbox) -> None:

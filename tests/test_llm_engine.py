@@ -20,7 +20,7 @@ from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, PlanItem
 from teachenv.llm import Chat
 
-MATH = make_domain("math", skills=("add", "sub"), n_levels=3)
+MATH: Any = make_domain("math", skills=("add", "sub"), n_levels=3)
 PLAN = DataPlan((PlanItem(0, 1, 30), PlanItem(1, 0, 10)))
 
 
@@ -50,6 +50,22 @@ def test_the_model_answers_the_domains_questions_and_unreadable_ones_are_lost() 
     assert made.made.tolist() == [[0, 22, 0], [7, 0, 0]]  # of 20 + 10 and 10, a quarter lost
     assert made.rejected.sum() == 11
     assert (engine.n_asked, engine.n_accepted, len(seen)) == (40, 29, 3)
+
+
+@pytest.mark.parametrize("way", ["annotate", "write"])
+def test_only_the_variant_asked_for_is_taught(way: Any) -> None:
+    def model(request: dict[str, Any]) -> str:
+        if way == "annotate":
+            return annotator(request, every=100)
+        sums = [f"1{a} + 1{b}" for a, b in ((1, 2), (2, 9), (3, 4), (4, 8), (5, 3), (6, 6), (7, 9))]
+        return json.dumps({"items": [{"question": q, "answer": solved(q)} for q in sums]})
+
+    with chat_server(model) as (url, _):
+        engine = LlmEngine(MATH, Chat("m", base_url=url), way=way)
+        item = PlanItem(0, 1, 10, {"variant": "with carry"})
+        made = engine.make(DataPlan((item,)), np.random.default_rng(0))
+    assert made.items is not None
+    assert MATH.variant(made.items).all()
 
 
 def test_its_errors_reach_the_student_unless_the_grader_filters_them() -> None:
@@ -140,6 +156,32 @@ def test_skills_are_named_grouped_and_found_again_in_new_questions() -> None:
     for skill, name in enumerate(grouping.names):
         items = draw(domain, skill, 1, 50, "train", rng)
         assert {grouping.names[label] for label in grouping.label(items)} == {name}
+
+
+THREE = {"sums": ["add", "subtract"], "lists": ["sort"], "rest": ["max"]}
+
+
+@pytest.mark.parametrize(
+    ("groups", "n_skills", "expected"),
+    [
+        (THREE, 3, ("lists", "rest", "sums")),
+        (THREE, 2, ("other", "sums")),
+        (THREE, 1, ("other",)),
+        ({"all": ["add", "subtract", "sort", "max"]}, 1, ("all",)),
+    ],
+)
+def test_there_are_never_more_categories_than_asked_for(
+    groups: dict[str, list[str]], n_skills: int, expected: tuple[str, ...]
+) -> None:
+    def grouper(request: dict[str, Any]) -> str:
+        if "categories" in request["messages"][0]["content"]:
+            return json.dumps({"categories": groups})
+        return json.dumps({"skills": ["add", "sort", "subtract", "max"] * 5})
+
+    domain = make_domain("math", skills=("add", "sort"), n_levels=3)
+    sample = draw(domain, 0, 0, 20, "probe", np.random.default_rng(0))
+    with chat_server(grouper) as (url, _):
+        assert LlmGrouping(domain, sample, n_skills, Chat("m", base_url=url)).names == expected
 
 
 @pytest.mark.parametrize("reply", ["no idea", '{"skills": 3, "categories": {"sums": 1}}'])

@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ledger
 import pytest
+from bars import Bar
 from worlds import POLE
 
 from teachenv.broker import Broker
@@ -22,10 +24,10 @@ from teachenv.errors import UserError
 from teachenv.experiments import loop
 from teachenv.experiments.checkpoint import newest_checkpoint, save_checkpoint
 from teachenv.experiments.config import ConfigError, RunConfig
-from teachenv.experiments.store import RunFolder, StoreError, read_rows, read_run, read_status
+from teachenv.experiments.files import StoreError, read_rows
+from teachenv.experiments.store import RunFolder, read_run, read_status
 
 SMALL: dict[str, Any] = {"n_envs": 4, "n_steps": 64, "batch_size": 64, "n_epochs": 2}
-EXACT = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "config.json", "test_sets.json")
 
 
 def config(**change: Any) -> RunConfig:
@@ -44,17 +46,28 @@ def config(**change: Any) -> RunConfig:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of everything that must not depend on interruptions."""
-    found = {name: (folder / name).read_bytes() for name in EXACT}
-    last = max((folder / "checkpoints").iterdir())
-    found |= {name: (last / name).read_bytes() for name in ("state.json", "manifest.json")}
-    state = json.loads(found["state.json"])
-    del state["offsets"]["times.jsonl"]  # wall-clock: the only file that may differ
-    found["state.json"] = json.dumps(state).encode()
-    found["manifest.json"] = json.loads(found["manifest.json"])["files"]["arrays.npz"][
-        "sha256"
-    ].encode()
-    return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+    """SHA-256 of every file of a run folder, less what the clock says."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "lock"]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(timeless(path)).hexdigest() for path in files
+    }
+
+
+def timeless(path: Path) -> bytes:
+    """The bytes of a file, without seconds and what depends on their digits."""
+    if path.name == "times.jsonl":
+        clock = {"learn_s", "total_s", "cpu_s", "steps_per_s"}
+        rows = [{k: v for k, v in row.items() if k not in clock} for row in read_rows(path)]
+        return json.dumps(rows).encode()
+    if path.name == "state.json":
+        state = json.loads(path.read_text())
+        del state["offsets"]["times.jsonl"]
+        return json.dumps(state).encode()
+    if path.name == "manifest.json":
+        manifest = json.loads(path.read_text())
+        del manifest["files"]["state.json"]
+        return json.dumps(manifest).encode()
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -97,30 +110,47 @@ def test_a_run_leaves_a_complete_folder(undisturbed: Path) -> None:
     assert taught
 
 
-def test_the_same_configuration_gives_the_same_bytes_in_another_process(
-    undisturbed: Path, tmp_path: Path
+def test_the_same_configuration_gives_the_same_bytes_in_fresh_processes(
+    undisturbed: Path, tmp_path: Path, bar: Bar
 ) -> None:
-    run_in_process(tmp_path / "again", {"PYTHONHASHSEED": "7"}).wait(120)
-    assert digests(tmp_path / "again") == digests(undisturbed)
+    worlds = [{"PYTHONHASHSEED": "0"}, {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2"}]
+    folders = [tmp_path / str(i) for i in range(len(worlds))]
+    started = [run_in_process(*pair) for pair in zip(folders, worlds, strict=True)]
+    assert [process.wait(600) for process in started] == [0] * len(worlds)
+    different = sum(digests(folder) != digests(undisturbed) for folder in folders)
+    assert different == 0
+    bar("D7", processes=len(folders), different_folders=different)
 
 
-@pytest.mark.parametrize("step", [1, 700, 2300])
+def test_another_seed_gives_other_bytes(undisturbed: Path, tmp_path: Path, bar: Bar) -> None:
+    """Negative control: the comparison of folders is not blind to any of the files."""
+    loop.start(config(seed=1), tmp_path / "run")
+    one, other = digests(undisturbed), digests(tmp_path / "run")
+    same = {name for name in one if one[name] == other[name]}
+    assert same == {"status.json", "test_sets.json"}
+    bar("D7", f"another seed changes {len(one) - len(same)} of {len(one)} files")
+
+
+@pytest.mark.parametrize("stops", [(1, 700), (700, 1500), (2300, 2400)])
 def test_an_interrupted_run_resumes_to_the_same_bytes(
-    step: int, undisturbed: Path, tmp_path: Path
+    stops: tuple[int, int], undisturbed: Path, tmp_path: Path, bar: Bar
 ) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        loop.start(config(), folder, StopAt(step))
+        loop.start(config(), folder, StopAt(stops[0]))
     assert read_status(folder)["status"] == "interrupted"
-    with pytest.raises(KeyboardInterrupt):  # a second interruption
-        loop.resume(folder, StopAt(step + 100))
+    with pytest.raises(KeyboardInterrupt):
+        loop.resume(folder, StopAt(stops[1]))
     loop.resume(folder)
-    assert digests(folder) == digests(undisturbed)
+    different = digests(folder) != digests(undisturbed)
+    assert not different
+    bar("R3", runs_interrupted_twice=1, different=different)
+    bar("S8", **ledger.check_run(folder))
 
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
-    undisturbed: Path, tmp_path: Path
+    undisturbed: Path, tmp_path: Path, bar: Bar
 ) -> None:
     folder = tmp_path / "killed"
     rng = random.Random(1)
@@ -136,9 +166,10 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
         if folder.exists() and read_status(folder)["status"] == "finished":
             break
         process = run_in_process(folder, resume=(folder / "config.json").exists())
-    print(f"kills {kills}")
     assert kills >= 2
     assert digests(folder) == digests(undisturbed)
+    bar("S2", kills_of_training_runs=kills)
+    bar("S8", **ledger.check_run(folder))
 
 
 def test_sigterm_ends_a_run_as_interrupted(tmp_path: Path) -> None:
@@ -181,9 +212,10 @@ def test_a_damaged_newest_checkpoint_is_skipped_and_said(undisturbed: Path, tmp_
 
 @pytest.mark.parametrize("part", ["student", "teacher", "broker"])
 def test_resuming_without_a_part_of_the_state_is_noticed(
-    part: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar: Bar
 ) -> None:
     """Negative control: a checkpoint that lost a part must not give the same bytes."""
+    bar("R3", f"without the {part} it differs")
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         loop.start(config(), folder, StopAt(1700))
@@ -303,17 +335,42 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+CHANGES: dict[str, Any] = {
+    "env": "teachenv/CartPole-v0",
+    "teacher": "uniform",
+    "student": "sbx-ppo",
+    "seed": 5,
+    "env_args": {"render_mode": "rgb_array"},
+    "teacher_args": {"fit_rate": 31},
+    "student_args": {**SMALL, "n_envs": 8},
+    "round_steps": 1024,
+    "new_student_every": 1000,
+    "eval_every": 2,
+    "test_sets": ["grid-v1", "uniform-100-v1"],
+    "max_failed": 11,
+}
+
+
 def test_a_changed_configuration_is_refused_with_the_difference(
-    undisturbed: Path, tmp_path: Path
+    undisturbed: Path, tmp_path: Path, bar: Bar
 ) -> None:
     folder = copied(undisturbed, tmp_path)
     header = json.loads((folder / "config.json").read_text())
-    header["config"]["seed"] = 5
-    (folder / "config.json").write_text(json.dumps(header))
-    before = contents(folder)
-    with pytest.raises(UserError, match="seed: 0 -> 5"):
-        loop.resume(folder)
-    assert contents(folder) == before
+    assert set(header["config"]) == {*CHANGES, "steps", "on_env_error", "env_timeout_s"}
+    refused = 0
+    for name, value in CHANGES.items():
+        changed = {**header, "config": {**header["config"], name: value}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        before = contents(folder)
+        with pytest.raises(UserError) as caught:
+            loop.resume(folder)
+        assert f"({name}: {header['config'][name]!r} -> {value!r})" in str(caught.value)
+        assert contents(folder) == before
+        refused += 1
+    (folder / "config.json").write_text(json.dumps(header))  # the control: unchanged, it goes on
+    loop.resume(folder, steps=header["config"]["steps"] + 1)
+    assert read_status(folder)["step"] > header["config"]["steps"]
+    bar("R5", fields_changed=len(CHANGES), refused=refused, extended=1)
 
 
 def test_a_refused_or_interrupted_load_changes_nothing(

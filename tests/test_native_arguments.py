@@ -55,21 +55,23 @@ WRONG_ARRAYS = {
 
 @pytest.mark.parametrize("wrong", WRONG_ARRAYS)
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_wrong_arrays_are_refused(name, wrong):
+def test_wrong_arrays_are_refused(name, wrong, bar):
     walkers = started()
     arrays = dict(zip(ARGUMENTS, walkers.arguments, strict=True))
     arrays[name] = WRONG_ARRAYS[wrong](arrays[name])
     with pytest.raises((TypeError, ValueError)):
         walkers.engine.advance(*arrays.values())
     walkers.step(0.0)
+    bar("N1", engine_calls=1)
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_outputs_must_be_writable(name):
+def test_outputs_must_be_writable(name, bar):
     walkers = started()
     getattr(walkers, name).flags.writeable = False
     with pytest.raises(TypeError):
         walkers.advance()
+    bar("N1", engine_calls=1)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS[:4])
@@ -79,7 +81,7 @@ def test_inputs_may_be_read_only(name):
     walkers.advance()
 
 
-def test_bad_numbers_change_nothing():
+def test_bad_numbers_change_nothing(bar):
     walkers, nan, inf = started(), np.nan, np.inf
     states = [walkers.engine.get_state(lane) for lane in range(3)]
     cases = [
@@ -103,6 +105,7 @@ def test_bad_numbers_change_nothing():
         assert np.array_equal(outputs(walkers), before)
         assert [walkers.engine.get_state(lane) for lane in range(3)] == states
         array[:] = kept
+    bar("N1", engine_calls=len(cases))
 
 
 def test_what_is_not_read_may_be_anything():
@@ -149,9 +152,10 @@ def test_huge_tasks_are_played(task):
 
 @pytest.mark.parametrize("call", ["get_bodies", "get_state", "get_terrain"])
 @pytest.mark.parametrize("lane", [-1, 3, 2**31 - 1, -(2**31), 2**40, 1.5, None, "0"])
-def test_lanes_that_are_none_are_refused(call, lane):
+def test_lanes_that_are_none_are_refused(call, lane, bar):
     with pytest.raises((IndexError, TypeError)):
         getattr(started().engine, call)(lane)
+    bar("N1", engine_calls=1)
 
 
 def test_lanes_must_have_started():
@@ -179,12 +183,13 @@ def test_lanes_must_have_started():
     ],
     ids=range(8),
 )
-def test_bad_bodies_are_refused(bodies):
+def test_bad_bodies_are_refused(bodies, bar):
     walkers = started()
     state = walkers.engine.get_state(0)
     with pytest.raises((TypeError, ValueError)):
         walkers.engine.set_bodies(0, bodies)
     assert walkers.engine.get_state(0) == state
+    bar("N1", engine_calls=1)
 
 
 def test_bodies_thrown_anywhere_go_on():
@@ -235,16 +240,17 @@ SQUARE = np.array([(9.0, 3.0), (10.0, 3.0), (10.0, 4.0), (9.0, 4.0)])
     ],
     ids=range(23),
 )
-def test_bad_terrains_are_refused(ground, polygons, push):
+def test_bad_terrains_are_refused(ground, polygons, push, bar):
     walkers = started(1)
     before = walkers.engine.get_terrain(0)[0]
     with pytest.raises((TypeError, ValueError)):
         walkers.engine.set_terrain(0, ground, polygons, push)
     walkers.restart()
     assert walkers.engine.get_terrain(0)[0].tobytes() == before.tobytes()
+    bar("N1", engine_calls=1)
 
 
-def test_random_polygons_are_refused_or_walked_on():
+def test_random_polygons_are_refused_or_walked_on(bar):
     """Corners anywhere, also on lines, twice, inside the hull, clockwise."""
     walkers, rng, refused = started(1), np.random.default_rng(0), 0
     for case in range(300):
@@ -260,6 +266,7 @@ def test_random_polygons_are_refused_or_walked_on():
             walkers.step(rng.uniform(-1, 1, 4))
         assert np.isfinite(walkers.observations).all(), corners
     assert 0 < refused < 200
+    bar("N1", engine_calls=case + 1)
 
 
 GOOD_BODY = describe(BODIES["default"])
@@ -293,9 +300,10 @@ GOOD_BODY = describe(BODIES["default"])
     ],
     ids=range(22),
 )
-def test_bad_engines_are_not_made(arguments):
+def test_bad_engines_are_not_made(arguments, bar):
     with pytest.raises((TypeError, ValueError, RuntimeError, IndexError, MemoryError)):
         native.load().Engine(*arguments)
+    bar("N1", engine_calls=1)
 
 
 def test_a_second_thread_is_refused():

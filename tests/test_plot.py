@@ -22,13 +22,14 @@ from PIL import Image
 import teachers
 from teachenv.errors import UserError
 from teachenv.experiments.config import RunConfig
+from teachenv.experiments.files import StoreError
 from teachenv.experiments.plot import animate_run, draw, load_run, plot_run
 from teachenv.experiments.plot_animation import N_FRAMES, animation_frames
 from teachenv.experiments.plot_competence import _outline
 from teachenv.experiments.plot_data import Belief
 from teachenv.experiments.plot_progress import _by_mastering
 from teachenv.experiments.plot_style import draw_belief
-from teachenv.experiments.store import RunFolder, StoreError, read_run
+from teachenv.experiments.store import RunFolder, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import Outcome, Trial
 from teachenv.space import Dim, TaskSpace

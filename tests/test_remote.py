@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -14,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bars import Bar
 from toys import LADDER, LaneMaker, Recorder
 
+from teachenv import remote
 from teachenv.broker import Broker, TooManyFailuresError
 from teachenv.protocols import Outcome
 from teachenv.remote import BrokerClient, serve
@@ -144,6 +147,24 @@ def test_silent_and_babbling_strangers_block_nobody() -> None:
     assert time.monotonic() - started < 2  # nor the end
     for stranger in [*silent, babbling]:
         stranger.close()
+
+
+@pytest.mark.parametrize("why", ["another machine's address", "no free port"])
+def test_where_it_cannot_listen_the_broker_says_what_to_do(
+    why: str, monkeypatch: pytest.MonkeyPatch, bar: Bar
+) -> None:
+    host = "192.0.2.1"  # reserved for documentation: nobody's
+    if why == "no free port":
+        host = "127.0.0.1"
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+        monkeypatch.setattr(remote, "Listener", full)
+    message = rf"cannot listen on {host}: .*; expected .*free port: close programs"
+    with pytest.raises(ConnectionError, match=message), serve(Broker(Recorder()), host):
+        pass
+    bar("W5", messages=1)
 
 
 def test_the_key_is_not_shown() -> None:

@@ -21,6 +21,7 @@ from test_cli import call
 
 from teachenv.errors import UserError
 from teachenv.experiments.cells import play
+from teachenv.experiments.files import StoreError
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_study_tasks import competence_figure
@@ -31,7 +32,7 @@ from teachenv.experiments.report_contents import read_contents
 from teachenv.experiments.report_reference import write_reference
 from teachenv.experiments.report_tables import metrics_sheet, standings_sheet, versions_sheet
 from teachenv.experiments.statistics import mean_interval
-from teachenv.experiments.store import StoreError, read_run
+from teachenv.experiments.store import read_run
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
 from teachenv.space import Dim, TaskSpace

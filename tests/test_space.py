@@ -11,7 +11,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from bars import Bar
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from teachenv.dim import MAX_WHOLE
@@ -23,6 +24,13 @@ MIXED = TaskSpace(
         Dim("count", 2, 7, default=4, kind="int"),
         Dim("ground", kind="choice", choices=("grass", "ice", "sand")),
     ]
+)
+
+EXAMPLES = settings(
+    max_examples=500,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # bar counts the examples
 )
 
 finite = st.floats(-1e12, 1e12, allow_nan=False, allow_subnormal=False)
@@ -65,10 +73,13 @@ def ulps(space: TaskSpace) -> np.ndarray:
         return 8 * np.finfo(float).eps * (2 + size / span)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@EXAMPLES
 @given(spaces_and_points())
-def test_unit_points_become_tasks_inside_and_come_back(case: tuple[TaskSpace, np.ndarray]) -> None:
+def test_unit_points_become_tasks_inside_and_come_back(
+    bar: Bar, case: tuple[TaskSpace, np.ndarray]
+) -> None:
     space, point = case
+    bar("B5", unit_round_trips=1)
     task = space.from_unit(point)
     assert space.contains(task)
     assert (space.low <= task).all()
@@ -85,19 +96,23 @@ def test_unit_points_become_tasks_inside_and_come_back(case: tuple[TaskSpace, np
             assert abs(back[i] - point[i]) <= 0.5 / (dim.n_values or 1) + 1e-9
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@EXAMPLES
 @given(spaces_and_points())
-def test_tasks_survive_dictionaries_and_json_exactly(case: tuple[TaskSpace, np.ndarray]) -> None:
+def test_tasks_survive_dictionaries_and_json_exactly(
+    bar: Bar, case: tuple[TaskSpace, np.ndarray]
+) -> None:
     space, point = case
+    bar("B5", dictionary_and_json_round_trips=1)
     task = space.from_unit(point)
     text = json.dumps(space.to_dict(task), allow_nan=False)
     np.testing.assert_array_equal(space.task(json.loads(text)), task)
     np.testing.assert_array_equal(space.task(json.loads(json.dumps(task.tolist()))), task)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@EXAMPLES
 @given(task_spaces())
-def test_spaces_survive_json_copies_and_pickle(space: TaskSpace) -> None:
+def test_spaces_survive_json_copies_and_pickle(bar: Bar, space: TaskSpace) -> None:
+    bar("B5", spaces_through_json=1)
     for other in (
         TaskSpace.from_json(space.to_json()),
         copy.deepcopy(space),
@@ -110,9 +125,10 @@ def test_spaces_survive_json_copies_and_pickle(space: TaskSpace) -> None:
         assert not other.low.flags.writeable
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@EXAMPLES
 @given(st.data())
-def test_clip_gives_the_nearest_task(data: st.DataObject) -> None:
+def test_clip_gives_the_nearest_task(bar: Bar, data: st.DataObject) -> None:
+    bar("B5", clipped_vectors=1)
     space = data.draw(task_spaces())
     vector = np.array([data.draw(finite) for _ in range(space.dim)])
     task = space.clip(vector)
@@ -123,9 +139,10 @@ def test_clip_gives_the_nearest_task(data: st.DataObject) -> None:
         assert abs(task[i] - inside) <= (0 if dim.kind == "float" else 0.5)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(EXAMPLES, max_examples=300)
 @given(task_spaces())
-def test_gymnasium_spaces_keep_names_order_and_bounds(space: TaskSpace) -> None:
+def test_gymnasium_spaces_keep_names_order_and_bounds(bar: Bar, space: TaskSpace) -> None:
+    bar("B5", spaces_through_gymnasium=1)
     there = space.to_gymnasium()
     there.seed(3)
     assert space.contains(there.sample())
@@ -134,6 +151,50 @@ def test_gymnasium_spaces_keep_names_order_and_bounds(space: TaskSpace) -> None:
     np.testing.assert_array_equal(back.low, space.low)
     np.testing.assert_array_equal(back.high, space.high)
     assert [d.kind == "float" for d in back] == [d.kind == "float" for d in space]
+
+
+def unclipped(space: TaskSpace, unit: Any) -> np.ndarray:
+    """``from_unit`` as one would write it first: rounding can leave the bounds."""
+    return space.low + np.asarray(unit) * (space.high - space.low)
+
+
+def rounded(space: TaskSpace, task: Any) -> dict[str, Any]:
+    """``to_dict`` for people."""
+    return {name: round(value, 9) for name, value in zip(space.names, task, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("method", "broken", "shown_by", "drawn"),
+    [
+        (
+            *("from_unit", unclipped),
+            *(test_unit_points_become_tasks_inside_and_come_back, spaces_and_points()),
+        ),
+        (
+            *("to_dict", rounded),
+            *(test_tasks_survive_dictionaries_and_json_exactly, spaces_and_points()),
+        ),
+        (
+            *("__hash__", object.__hash__),
+            *(test_spaces_survive_json_copies_and_pickle, task_spaces()),
+        ),
+        ("clip", lambda space, _: space.default, test_clip_gives_the_nearest_task, st.data()),
+    ],
+    ids=["from_unit", "to_dict", "hash", "clip"],
+)
+def test_broken_task_spaces_are_found(
+    method: str,
+    broken: Any,
+    shown_by: Any,
+    drawn: st.SearchStrategy[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    bar: Bar,
+) -> None:
+    monkeypatch.setattr(TaskSpace, method, broken)
+    generate = settings(EXAMPLES, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises((AssertionError, TaskError)):
+        generate(given(drawn)(shown_by.hypothesis.inner_test))(lambda *_, **__: None)
+    bar("B5", broken_spaces_found=1)
 
 
 def test_gymnasium_dicts_are_not_sorted_by_name() -> None:

@@ -182,6 +182,14 @@ class Raises(Linear):
         raise ZeroDivisionError("inside act")
 
 
+EIGHT = {
+    *(IgnoresSeed, RandomAct, ActTrains, LosesMomentum, TooMany, LeavesEnvsOpen, FlatActions),
+    ActDrawsGlobally,
+}
+"""Ignores the seed, acts at random, learns in act, loses its optimizer, plays too many steps, leaks
+environments, gives another shape, uses a global generator."""
+
+
 def test_a_sound_student_has_no_findings():
     assert check_student(Linear) == []
 
@@ -211,10 +219,15 @@ def test_a_sound_student_has_no_findings():
         (Raises, "raised"),
     ],
 )
-def test_a_broken_student_is_found_out(broken, code):
+def test_a_broken_student_is_found_out(broken, code, bar):
     findings = check_student(broken, pendulum)
     assert code in {finding.code for finding in findings}, findings
     assert all(finding.message for finding in findings)
+    bar("C3", mutants=broken in EIGHT, more_mutants=broken not in EIGHT, missed=0)
+
+
+def test_the_eight_mutants_promised_are_different():
+    assert len(EIGHT) == 8
 
 
 def test_state_digests_tell_values_names_shapes_and_types_apart():

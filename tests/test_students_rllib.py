@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
-import json
 import os
 import random
 import signal
@@ -24,6 +22,8 @@ ray = pytest.importorskip("ray")
 torch = pytest.importorskip("torch")
 
 import rllib_worlds as worlds  # noqa: E402
+from bars import Bar  # noqa: E402
+from ledger import check_rows  # noqa: E402
 from ray.rllib.core import DEFAULT_MODULE_ID  # noqa: E402
 from ray.rllib.core.columns import Columns  # noqa: E402
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode  # noqa: E402
@@ -42,6 +42,7 @@ from students.signals import SIGNALS  # noqa: E402
 from teachenv.broker import Broker, TooManyFailuresError  # noqa: E402
 from teachenv.env import MakeEnv  # noqa: E402
 from teachenv.envs.bipedal.engine import native_module  # noqa: E402
+from teachenv.experiments.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from teachenv.protocols import Outcome, Student  # noqa: E402
 from teachenv.seeding import derive_int  # noqa: E402
 
@@ -81,37 +82,10 @@ def hash_of(student: RllibPpo) -> str:
     return digest.hexdigest()
 
 
-def on_disk_and_back(state: dict[str, Any]) -> dict[str, Any]:
-    """What storing a state as JSON and npz makes of it."""
-    arrays: dict[str, np.ndarray] = {}
-
-    def split(node: Any, path: str) -> Any:
-        if isinstance(node, np.ndarray):
-            arrays[path] = node
-            return {"__array__": path}
-        if isinstance(node, dict):
-            return {key: split(value, f"{path}/{key}") for key, value in node.items()}
-        return node
-
-    def join(node: Any) -> Any:
-        if isinstance(node, dict):
-            if "__array__" in node:
-                return loaded[node["__array__"]]
-            return {key: join(value) for key, value in node.items()}
-        return node
-
-    text = json.dumps(split(state, ""), allow_nan=False)
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    file.seek(0)
-    loaded = np.load(file, allow_pickle=False)
-    return join(json.loads(text))
-
-
 def check_echoes(teacher: worlds.Uniform, broker: Broker, rows: list[dict[str, Any]]) -> int:
     """Every id ended once, every finished trial was played as issued; returns their number."""
     assert sorted(teacher.told) == list(range(len(teacher.issued)))
-    assert sum(broker.counts.values()) == 2 * broker.counts["asked"]
+    check_rows(rows, broker.counts)
     ok = [row for row in rows if row["status"] == "ok"]
     for row in ok:
         trial = teacher.issued[row["trial"]]
@@ -364,36 +338,43 @@ def play_round(student: RllibPpo, broker: Broker, k: int) -> list[dict[str, Any]
     return broker.close_round()
 
 
-def test_resume_is_bit_identical_and_needs_every_part(made: list[RllibPpo]) -> None:
+def test_resume_is_bit_identical_and_needs_every_part(
+    made: list[RllibPpo], tmp_path: Path, bar: Bar
+) -> None:
     teacher = worlds.Uniform(worlds.GRAVITY)
     broker = Broker(teacher, seed=3)
     student = RllibPpo(worlds.pendulum, broker, seed=3, **RESUMED)
     made.append(student)
-    initial = student.state_dict()
-    for k in range(2):
-        play_round(student, broker, k)
-    stored = on_disk_and_back({"student": student.state_dict(), "broker": broker.state_dict()})
-    teacher_then = copy.deepcopy(teacher)
-    rows = play_round(student, broker, 2)
+    initial, saved, teachers, rows = student.state_dict(), {}, {}, []
+    for k in range(3):
+        state = {"student": student.state_dict(), "broker": broker.state_dict()}
+        saved[k] = load_checkpoint(save_checkpoint(tmp_path, k, state))
+        teachers[k] = copy.deepcopy(teacher)
+        rows.append(play_round(student, broker, k))
     expected = hash_of(student)
-    assert stored["student"]["kl_coef"] != RESUMED["kl_coef"]
+    assert saved[2]["student"]["kl_coef"] != RESUMED["kl_coef"]
 
-    resumed_broker = Broker(copy.deepcopy(teacher_then), seed=3)
+    resumed_broker = Broker(teacher, seed=3)
     resumed = RllibPpo(worlds.pendulum, resumed_broker, seed=99, **RESUMED)
     made.append(resumed)
 
-    def third_round(state: dict[str, Any]) -> list[dict[str, Any]]:
-        resumed_broker.teacher = copy.deepcopy(teacher_then)
-        resumed_broker.load_state_dict(stored["broker"])
-        resumed.load_state_dict(state)
-        return play_round(resumed, resumed_broker, 2)
+    def rest_of_rounds(first: int, **change: Any) -> list[list[dict[str, Any]]]:
+        resumed_broker.teacher = copy.deepcopy(teachers[first])
+        resumed_broker.load_state_dict(saved[first]["broker"])
+        resumed.load_state_dict({**saved[first]["student"], **change})
+        return [play_round(resumed, resumed_broker, k) for k in range(first, 3)]
 
-    assert third_round(stored["student"]) == rows
-    assert hash_of(resumed) == expected
+    points = (1, 2)
+    for first in points:
+        assert rest_of_rounds(first) == rows[first:]
+        assert hash_of(resumed) == expected
+    bar("R2", "rllib-ppo", resumes=len(points))
     for part in ("module", "optimizer", "kl_coef", "returns", "observations"):
-        third_round({**stored["student"], part: initial[part]})
+        rest_of_rounds(2, **{part: initial[part]})
         assert hash_of(resumed) != expected, f"dropping {part} went unnoticed"
-    third_round(stored["student"])
+        bar("R4", items_dropped=1, noticed=1)
+    bar("R4", "without the KL coefficient rllib-ppo differs")
+    rest_of_rounds(2)
     assert hash_of(resumed) == expected
 
 
@@ -515,7 +496,11 @@ def test_dead_runners_end_the_run(two_runners: tuple[RllibPpo, Broker]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "why"), [(worlds.Raising, "ArithmeticError.*echo broke"), (worlds.Hanging, "hang")]
+    ("world", "why"),
+    [
+        (worlds.Raising, "an environment broke.*ArithmeticError.*echo broke"),
+        (worlds.Hanging, "none of 1 environment runners.*hang"),
+    ],
 )
 def test_broken_runners_end_the_run_and_say_why(
     world: type[worlds.Echo], why: str, made: list[RllibPpo]
@@ -524,7 +509,7 @@ def test_broken_runners_end_the_run_and_say_why(
     student = RllibPpo(world, broker, num_env_runners=1, sample_timeout_s=3, **SMALL)
     made.append(student)
     start = time.monotonic()
-    with pytest.raises(RuntimeError, match=f"none of 1 environment runners.*{why}"):
+    with pytest.raises(RuntimeError, match=why):
         student.learn(200, seed=0)
     assert time.monotonic() - start < 3 + 10
     broker.close_round()

@@ -20,7 +20,7 @@ from teachenv.errors import UserError
 from teachenv.experiments import compare, loop
 from teachenv.experiments.cells import Report, play, play_together
 from teachenv.experiments.compare import Means, check_cells
-from teachenv.experiments.store import StoreError, read_rows
+from teachenv.experiments.files import StoreError, read_rows
 from teachenv.experiments.study import StudyError
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_file import load_study, read_study

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pyarrow.fs import FileType
 from studies import first_cells, play_study, searched, study_digests
 from test_loop import digests
 
+from teachenv.errors import UserError
 from teachenv.experiments import cells as cells_module
 from teachenv.experiments import loop
 from teachenv.experiments.cells import Report, past_scores, play, play_together
+from teachenv.experiments.files import read_rows
 from teachenv.experiments.mirror import Mirror
-from teachenv.experiments.store import read_rows, read_status
+from teachenv.experiments.store import read_status
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
 
@@ -193,6 +198,23 @@ def test_a_sample_ends_when_a_cell_of_it_fails(
 
 
 # -- the mirror ------------------------------------------------------------------------------
+
+
+def test_what_a_mirror_lists_outside_a_run_is_not_copied(tmp_path: Path) -> None:
+    class Listing(list[str]):
+        """A store that lists a file whose name leads out of the run."""
+
+        def get_file_info(self, selector: object) -> list[object]:
+            return [SimpleNamespace(path=path, type=FileType.File) for path in self]
+
+        def open_input_stream(self, path: str) -> io.BytesIO:
+            return io.BytesIO(b'{"step": 1, "status": "finished"}')
+
+    mirror = Mirror(str(tmp_path / "mirror"))
+    mirror._fs = Listing([f"{tmp_path}/mirror/run/status.json", f"{tmp_path}/mirror/run/../../out"])
+    with pytest.raises(UserError, match="no file of a run"):
+        mirror.pull("run", tmp_path / "here" / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mirrored_run_goes_on_elsewhere(

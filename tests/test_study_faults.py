@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,12 +19,15 @@ import pytest
 
 ray = pytest.importorskip("ray")
 
+import ledger  # noqa: E402
+from bars import Bar  # noqa: E402
 from studies import conduct, small_study, study_digests, wait_for  # noqa: E402
 from test_loop import digests  # noqa: E402
 
 from teachenv.experiments.cells import play  # noqa: E402
 from teachenv.experiments.compare import Means, compare, resume  # noqa: E402
-from teachenv.experiments.store import lock_holder, read_status  # noqa: E402
+from teachenv.experiments.files import lock_holder  # noqa: E402
+from teachenv.experiments.store import read_status  # noqa: E402
 from teachenv.experiments.study_board import Board  # noqa: E402
 from teachenv.experiments.study_file import read_study  # noqa: E402
 from teachenv.experiments.study_status import study_status  # noqa: E402
@@ -32,6 +36,12 @@ from teachenv.experiments.study_store import StudyFolder, is_study  # noqa: E402
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 Digests = dict[str, dict[str, str]]
+
+
+def check_books(study: Path, bar: Bar) -> None:
+    """Every trial of every run of a study ended exactly once."""
+    for path in study.glob("runs/*/*/*/*/config.json"):
+        bar("S8", **ledger.check_run(path.parent))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +64,7 @@ def steps_taken(folder: Path) -> int:
 
 
 def test_a_conductor_killed_again_and_again_ends_the_same(
-    undisturbed: Digests, file: Path, tmp_path: Path
+    undisturbed: Digests, file: Path, tmp_path: Path, bar: Bar
 ) -> None:
     out = tmp_path / "runs" / "small"
     for goal in (-1, 512, 2048, 4000, None):
@@ -68,6 +78,7 @@ def test_a_conductor_killed_again_and_again_ends_the_same(
         process.kill()
         process.wait()
     assert study_digests(out) == undisturbed
+    check_books(out, bar)
 
 
 def test_cells_have_the_priority_of_the_study(file: Path, tmp_path: Path) -> None:
@@ -81,7 +92,9 @@ def test_cells_have_the_priority_of_the_study(file: Path, tmp_path: Path) -> Non
     assert process.wait(120) == 130
 
 
-def test_ctrl_c_leaves_a_study_to_resume(undisturbed: Digests, file: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_study_to_resume(
+    undisturbed: Digests, file: Path, tmp_path: Path, bar: Bar
+) -> None:
     out = tmp_path / "runs" / "small"
     process = conduct("compare", str(file), cwd=tmp_path)
     wait_for(lambda: steps_taken(out) > 0, "the first round")
@@ -91,21 +104,35 @@ def test_ctrl_c_leaves_a_study_to_resume(undisturbed: Digests, file: Path, tmp_p
     process = conduct("resume", str(out), cwd=tmp_path)
     assert process.wait(600) == 0
     assert study_digests(out) == undisturbed
+    check_books(out, bar)
 
 
-def test_two_studies_at_once_do_not_meet(undisturbed: Digests, file: Path, tmp_path: Path) -> None:
-    outs = [tmp_path / name for name in ("one", "two")]
-    processes = [
-        conduct("compare", str(file), "--out", str(out), "--workers=1", cwd=tmp_path)
-        for out in outs
-    ]
-    for process in processes:
-        assert process.wait(600) == 0
+@pytest.mark.parametrize("shared", [False, True], ids=["a Ray for each", "one cluster"])
+def test_two_studies_at_once_do_not_meet(
+    shared: bool, undisturbed: Digests, file: Path, tmp_path: Path, bar: Bar
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    outs, options = [tmp_path / name for name in ("one", "two")], ["--workers=1"]
+    with contextlib.ExitStack() as stack:
+        if shared:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+            stack.callback(cluster.shutdown)
+            options.append(f"--address={cluster.address}")
+        studies = [
+            conduct("compare", str(file), "--out", str(out), *options, cwd=tmp_path) for out in outs
+        ]
+        wait_for(lambda: all(steps_taken(out) > 0 for out in outs), "both to be under way")
+        assert [study.poll() for study in studies] == [None, None]
+        assert [study.wait(600) for study in studies] == [0, 0]
     for out in outs:
         assert study_digests(out) == undisturbed
+        check_books(out, bar)
+    assert len(set(map(str, undisturbed.values()))) == len(undisturbed)  # mixed up cells show
+    bar("RAY", studies_at_once=2)
 
 
-def test_a_machine_of_a_cluster_can_be_lost(undisturbed: Digests, tmp_path: Path) -> None:
+def test_a_machine_of_a_cluster_can_be_lost(undisturbed: Digests, tmp_path: Path, bar: Bar) -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -130,6 +157,7 @@ def test_a_machine_of_a_cluster_can_be_lost(undisturbed: Digests, tmp_path: Path
         assert lost
         assert status.counts() == {"finished": 4}
         assert study_digests(out) == undisturbed
+        check_books(out, bar)
     finally:
         cluster.shutdown()
 
@@ -166,7 +194,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_study_mirrored_in_s3_goes_on_from_there(
-    undisturbed: Digests, s3: str, tmp_path: Path
+    undisturbed: Digests, s3: str, tmp_path: Path, bar: Bar
 ) -> None:
     out = tmp_path / "study"
 
@@ -183,6 +211,7 @@ def test_a_study_mirrored_in_s3_goes_on_from_there(
     told: list[int] = []
     assert resume(out, listener=lambda board, _: told.append(len(board.cells))).finished
     assert study_digests(out) == undisturbed
+    check_books(out, bar)
     finished = [p for p in (tmp_path / "lost").glob("*/*/*/*") if is_finished(p)]
     assert finished
     for path in finished:  # fetched, not played again: the clock's rows are the same

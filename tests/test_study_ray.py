@@ -9,18 +9,23 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bars import Bar
 
 ray = pytest.importorskip("ray")
 
+from ledger import check_run  # noqa: E402
 from studies import FRAGILE, small_study, study_digests, wait_for  # noqa: E402
 from test_loop import digests  # noqa: E402
+from trapped import RLLIB_SMALL, trapped_config  # noqa: E402
 from worlds import POLE  # noqa: E402
 
 from teachenv.experiments import loop  # noqa: E402
 from teachenv.experiments.cells import play  # noqa: E402
 from teachenv.experiments.compare import Means, compare, drawn, resume  # noqa: E402
-from teachenv.experiments.store import lock_holder, read_rows, read_status  # noqa: E402
+from teachenv.experiments.files import lock_holder, read_rows  # noqa: E402
+from teachenv.experiments.store import read_status  # noqa: E402
 from teachenv.experiments.study_board import Board  # noqa: E402
 from teachenv.experiments.study_file import read_study  # noqa: E402
 from teachenv.experiments.study_search import samples  # noqa: E402
@@ -29,6 +34,8 @@ from teachenv.experiments.study_store import StudyFolder  # noqa: E402
 pytestmark = pytest.mark.ray
 
 N_SEEDS = 3
+STORE = 100 << 20
+"""Bytes of the object store."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +46,7 @@ def _ray() -> Iterator[None]:
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",
-        object_store_memory=100 << 20,
+        object_store_memory=STORE,
     )
     yield
     ray.shutdown()
@@ -215,3 +222,19 @@ def test_an_interrupted_search_is_resumed(tmp_path: Path) -> None:
     ended = StudyFolder.read(out).ended()
     assert stops <= set(ended)
     assert {row["status"] for row in ended.values()} <= {"stopped"}
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_while_the_object_store_is_full(tmp_path: Path, bar: Bar) -> None:
+    """Its runner hands in what it played through the store, which has to spill to disk."""
+    held = [ray.put(np.full(8 << 20, number, np.uint8)) for number in range(20)]
+    out = tmp_path / "run"
+    small = {**RLLIB_SMALL, "n_steps": 256}
+    chosen = {"student": "rllib-ppo", "student_args": small, "round_steps": 1024, "steps": 4096}
+    loop.start(trapped_config(tmp_path / "traps", **chosen), out)
+    assert read_status(out)["status"] == "finished"
+    bar("S8", **check_run(out))
+    values = [int(ray.get(reference)[-1]) for reference in held]
+    assert values == list(range(20))
+    assert len(held) * (8 << 20) > STORE  # negative control: less would have fitted
+    bar("RAY", object_store_mebibytes=STORE >> 20, held_mebibytes=len(held) * 8)

@@ -7,6 +7,7 @@ A new teacher, or one whose behaviour changed on purpose (say so in the changelo
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -52,14 +53,38 @@ def path_of(id: str) -> Path:
     return FOLDER / f"{id}.json"
 
 
+def differences(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> list[str]:
+    """Names of the rows that differ; tasks may by two units of the tenth decimal."""
+    same = {name: found[name] == expected[name] for name in expected}
+    same["tasks"] = np.allclose(found["tasks"], expected["tasks"], rtol=0, atol=2e-10)
+    return [name for name in expected if not same[name]]
+
+
 @pytest.mark.parametrize("id", teachers.TEACHERS)
-def test_golden_sequence(id):
+def test_golden_sequence(id, bar):
     path = path_of(id)
     if not path.exists():
         pytest.fail(f'{path} is missing; run: make golden TEACHERS="{id}"')
-    expected, found = json.loads(path.read_text()), golden(id)
-    np.testing.assert_allclose(found.pop("tasks"), expected.pop("tasks"), rtol=0, atol=2e-10)
-    assert found == expected
+    found, expected = golden(id), json.loads(path.read_text())
+    assert differences(found, expected) == []
+    bar("D5", teachers=1, trials_compared=len(expected["tasks"]))
+
+
+def test_a_change_of_any_trial_is_noticed(bar):
+    """Negative control of the comparison."""
+    expected = json.loads(path_of("robust-plr").read_text())
+    changed = noticed = 0
+    for i in range(len(expected["tasks"])):
+        for name in expected:
+            found = copy.deepcopy(expected)
+            if name == "tasks":
+                found[name][i][i % 3] += 1e-9
+            else:
+                found[name][i] = {"reasons": "", "level_seeds": -1}.get(name, not found[name][i])
+            changed += 1
+            noticed += differences(found, expected) == [name]
+    assert noticed == changed
+    bar("D5", changed_trials=changed, noticed=noticed)
 
 
 def test_every_file_belongs_to_a_teacher():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
 import pytest
+from bars import Bar
 from broken_teachers import (
     AcceptsNan,
     AcceptsRepeats,
@@ -56,6 +58,7 @@ class Books(RuleBasedStateMachine):
 
     make: ClassVar[Callable[..., BaseTeacher]]
     space: ClassVar[TaskSpace]
+    done: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,8 +134,12 @@ class Books(RuleBasedStateMachine):
         self.counts["asked"] += 1
         self.waiting[again.id] = again
 
+    def teardown(self) -> None:
+        self.done["sequences"] += 1
+
     @invariant()
     def books_agree(self) -> None:
+        self.done["steps"] += 1
         text = self.teacher.describe()
         assert {key: text[f"n_{key}"] for key in self.counts} == self.counts
 
@@ -144,8 +151,10 @@ def go_through(
     *,
     space: str = "two",
     phases: tuple[Phase, ...] = (Phase.generate, Phase.shrink),
-) -> None:
-    members = {"make": staticmethod(make), "space": probe.SAMPLE_SPACES[space]}
+) -> Counter[str]:
+    """Play sequences of calls and return how many there were, and their steps."""
+    done: Counter[str] = Counter()
+    members = {"make": staticmethod(make), "space": probe.SAMPLE_SPACES[space], "done": done}
     run_state_machine_as_test(
         type("Books", (Books,), members),
         settings=settings(
@@ -159,29 +168,32 @@ def go_through(
             suppress_health_check=list(HealthCheck),
         ),
     )
+    return done
 
 
-def sequences(id: str, n_sequences: int, n_steps: int) -> None:
+def sequences(id: str, n_sequences: int, n_steps: int, bar: Bar) -> None:
     space = "whole" if "two" in REFUSES.get(id, ()) else "two"
-    go_through(partial(build, id), n_sequences, n_steps, space=space)
-    print(f"{id}: {n_sequences} sequences of {n_steps} steps")
+    done = go_through(partial(build, id), n_sequences, n_steps, space=space)
+    assert done["sequences"] >= n_sequences
+    bar("B6", teachers=1, **done)
 
 
 @pytest.mark.parametrize("id", teachers.TEACHERS)
-def test_books_are_kept_in_any_order(id):
-    sequences(id, *((200, 50) if id in CHEAP else (6, 25)))
+def test_books_are_kept_in_any_order(id, bar):
+    sequences(id, *((200, 50) if id in CHEAP else (6, 25)), bar)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("id", teachers.TEACHERS)
-def test_books_are_kept_over_long_sequences(id):
-    sequences(id, *((1000, 100) if id in CHEAP else (100, 50)))
+def test_books_are_kept_over_long_sequences(id, bar):
+    sequences(id, *((1000, 100) if id in CHEAP else (200, 50)), bar)
 
 
 @pytest.mark.parametrize(
     "mutation", [AcceptsNan, AcceptsRepeats, CountsRefusedCalls, DropsStateOnLoad, LosesRngOnLoad]
 )
-def test_broken_books_are_found(mutation):
+def test_broken_books_are_found(mutation, bar):
     teacher = broken(mutation, teachers.teacher_class("riac"))
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         go_through(partial(teacher, max_region_size=20), 200, 50, phases=(Phase.generate,))
+    bar("B6", broken_teachers_found=1)

@@ -95,6 +95,68 @@ def test_picks_outlive_saving():
     np.testing.assert_array_equal(one.point, two.point)
 
 
+def test_a_fresh_teacher_has_seed_zero_and_empty_books():
+    teacher, zero = Uniform(SQUARE), Uniform(SQUARE, seed=0)
+    told = teacher.describe()
+    assert [told[f"n_{what}"] for what in ("asked", "told", "failed", "lost")] == [0, 0, 0, 0]
+    assert probe.fingerprint(teacher.state_dict()) == probe.fingerprint(zero.state_dict())
+    foreign = {**teacher.state_dict(), "method": {"window": 3}}
+    with pytest.raises(ValueError, match=r"remembers nothing, got \['window'\]"):
+        teacher.load_state_dict(foreign)
+
+
+class FixedLevel(Uniform):
+    """Plays one level seed, ``None`` for any."""
+
+    level_seed: int | None = None
+
+    def _sample(self):
+        return Pick(np.full(self.space.dim, 0.5), "fixed", self.level_seed)
+
+
+@pytest.mark.parametrize("level_seed", [None, 0, LEVEL_SEEDS - 1])
+def test_level_seeds_outlive_saving_from_the_first_to_the_last(level_seed):
+    teacher, other = FixedLevel(SQUARE), FixedLevel(SQUARE)
+    teacher.level_seed = level_seed
+    trial = teacher.ask()
+    state = probe.stored(teacher.state_dict())
+    assert state["method"] == {}
+    other.load_state_dict(state)
+    assert probe.fingerprint(other.state_dict()) == probe.fingerprint(state)
+    if level_seed is not None:
+        with pytest.raises(ValueError, match="level_seed"):
+            other.tell(replace(trial, level_seed=level_seed + 1), OK)
+    other.tell(trial, OK)
+
+
+class Sums(Uniform):
+    """Remembers an array that it changes in place."""
+
+    def __init__(self, space, *, seed=0):
+        super().__init__(space, seed=seed)
+        self.sum = np.zeros(space.dim)
+
+    def _update(self, point, outcome):
+        self.sum += point
+
+    def _state(self):
+        return {"deep": {"sum": self.sum}}
+
+    def _load_state(self, state):
+        self.sum = state["deep"]["sum"]
+
+
+def test_states_do_not_change_while_teachers_go_on():
+    teacher, other = Sums(SQUARE), Sums(SQUARE)
+    state = teacher.state_dict()
+    other.load_state_dict(state)
+    before = probe.fingerprint(state)
+    for each in (teacher, other):
+        each.tell(each.ask(), OK)
+        assert each.sum.any()
+    assert probe.fingerprint(state) == before
+
+
 def test_a_trial_changed_on_its_way_is_refused():
     teacher = Replayer(SQUARE)
     trial = teacher.ask()

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import broken_teachers
 import numpy as np
 import pytest
 import small_teachers
@@ -21,7 +23,7 @@ from small_teachers import LEARNS_FROM, N_TRIALS, REFUSES, build
 
 import teachers
 from teachenv.protocols import Outcome
-from teachers import check_calls, check_histories, check_processes, check_sameness, probe
+from teachers import check_calls, check_histories, check_processes, probe
 from teachers.base import TeacherWarning
 from teachers.check import check_teacher
 from teachers.check_case import Case
@@ -56,8 +58,31 @@ def test_bad_calls_and_histories_are_as_many_as_promised():
         assert tried | set(check_calls.BAD_SPACES) == set(check_calls.BAD_CALLS)
 
 
+@pytest.fixture
+def bad_calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the bad calls that the check makes, by name."""
+    made: Counter[str] = Counter()
+    bad_tells = check_calls.bad_tells
+
+    def counted_tells(teacher: Any) -> Iterator[Any]:
+        for name, tells in bad_tells(teacher):
+            made[name] += len(tells)
+            yield name, tells
+
+    def counted(name: str, make: Any) -> Any:
+        return lambda: made.update([name]) or make()
+
+    spaces = {
+        name: tuple(counted(name, make) for make in makers)
+        for name, makers in check_calls.BAD_SPACES.items()
+    }
+    monkeypatch.setattr(check_calls, "bad_tells", counted_tells)
+    monkeypatch.setattr(check_calls, "BAD_SPACES", spaces)
+    return made
+
+
 @pytest.mark.parametrize("id", IDS)
-def test_shipped_teacher_keeps_the_contract(id):
+def test_shipped_teacher_keeps_the_contract(id, bad_calls, bar):
     found = check_teacher(
         partial(build, id),
         SPACES[home(id)],
@@ -66,6 +91,23 @@ def test_shipped_teacher_keeps_the_contract(id):
         processes=False,
     )
     assert not found, "\n".join(map(str, found))
+    assert set(bad_calls) == set(check_calls.BAD_CALLS)
+    bar("B1", teachers=1, kinds_of_bad_calls=len(bad_calls), calls=bad_calls.total(), accepted=0)
+
+
+def test_every_kind_of_bad_call_is_reported_where_it_is_accepted(monkeypatch, bar):
+    monkeypatch.setattr(
+        check_calls,
+        "BAD_SPACES",
+        {name: (lambda: SPACES["one"],) for name in check_calls.BAD_SPACES},
+    )
+    lax = broken_teachers.broken(broken_teachers.TellsNothing, Uniform)
+    found = {
+        code for code, _ in check_calls.bad_calls_refused(Case(lax, SPACES["two"], {}, "tasks", 40))
+    }
+    reported = found & {f"accepts-{name}" for name in check_calls.BAD_CALLS}
+    assert len(reported) == 24
+    bar("B1", kinds_reported_of_a_teacher_that_refuses_nothing=len(reported))
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -96,28 +138,40 @@ def test_published_settings_keep_the_contract(id, preset):
     assert not found, "\n".join(map(str, found))
 
 
+@pytest.fixture
+def histories(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the trials asked for in each degenerate history of the check."""
+    asked: Counter[str] = Counter()
+    drive, play = probe.drive, check_histories._play
+    running: list[str] = []
+
+    def counted_drive(*args: Any, **kwargs: Any) -> Any:
+        records = drive(*args, **kwargs)
+        asked.update({where: len(records) for where in running})
+        return records
+
+    def counted_play(case: Any, degenerate: Any, where: str, space: Any) -> Iterator[Any]:
+        running[:] = [where]
+        yield from play(case, degenerate, where, space)
+        running.clear()
+
+    monkeypatch.setattr(probe, "drive", counted_drive)
+    monkeypatch.setattr(check_histories, "_play", counted_play)
+    return asked
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
-def test_long_histories_keep_the_contract(id):
-    """A thousand trials per degenerate history, two thousand per seed; fewer for costly ones."""
+def test_long_histories_keep_the_contract(id, histories, bar):
+    """A thousand trials per degenerate history, fewer for costly ones."""
     space, learns_from = SPACES[home(id)], LEARNS_FROM.get(id, "tasks")
     n = 1000 if n_trials(id) >= USUAL else 300
     found = check_teacher(partial(build, id), space, learns_from=learns_from, n_trials=n)
     assert not found, "\n".join(map(str, found))
-    case = Case(partial(build, id), space, {}, learns_from, 6 * n)
-    assert list(check_sameness.seeds(case)) == []
-
-
-def test_same_trials_in_other_processes_and_with_other_thread_counts():
-    jobs = {
-        id: check_processes.job_for(partial(build, id), SPACES[home(id)], n_trials(id))
-        for id in IDS
-    }
-    expected = {id: job.run() for id, job in jobs.items()}
-    for found in check_processes.run_elsewhere(jobs):
-        different = {id: found[id] for id in IDS if found[id] != expected[id]}
-        assert different == {}
-    print(f"{len(IDS)} teachers the same in {len(check_processes.WORLDS)} other processes")
+    kinds = {where.partition(" (")[0] for where in histories}
+    assert kinds == set(check_histories.HISTORIES)
+    assert min(histories.values()) >= n
+    bar("B2", teachers=1, histories=len(kinds), asks=histories.total(), bad=0)
 
 
 def test_only_teachers_that_can_be_imported_are_sent_elsewhere():
@@ -153,7 +207,7 @@ print(json.dumps(soak(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))
 """
 
 
-def soak(id: str, n: int, limit_s: float) -> dict[str, float]:
+def soak(id: str, n: int, limit_s: float, mutation: type | None = None) -> dict[str, float]:
     """Ask and tell identical outcomes.
 
     Returns megabytes grown after the first third, trials played and seconds.
@@ -162,6 +216,8 @@ def soak(id: str, n: int, limit_s: float) -> dict[str, float]:
 
     warnings.simplefilter("ignore", TeacherWarning)
     teacher = small_teachers.told(id, SPACES[home(id)])
+    if mutation is not None:
+        teacher = broken_teachers.broken(mutation, type(teacher))(teacher.space)
     outcome = probe.outcome_for(teacher, 0.5)
     memory, start, sizes = psutil.Process().memory_info, time.process_time(), []
     while len(sizes) * 1000 < n and time.process_time() - start < limit_s:
@@ -178,7 +234,7 @@ def soak(id: str, n: int, limit_s: float) -> dict[str, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
-def test_memory_stays_bounded_over_a_million_trials(id):
+def test_memory_stays_bounded_over_a_million_trials(id, bar):
     """Or as many as a few seconds hold, for teachers that are not cheap."""
     limit_s = "200" if id in CHEAP else "8"
     command = [sys.executable, "-c", SOAK, id, "1000000", limit_s]
@@ -187,8 +243,15 @@ def test_memory_stays_bounded_over_a_million_trials(id):
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(out.stdout)
     played = f"{found['trials']:,} trials in {found['s']:.0f} s"
-    print(f"{id}: {played}, {found['grown_mb']:.1f} MB more in the last two thirds")
     assert found["grown_mb"] < 20.0
+    more = f"{found['grown_mb']:.1f} MB more"
+    bar("L1", f"{id}: {played}, {more}", teachers=1, trials=int(found["trials"]))
+
+
+def test_growth_is_measured():
+    """The measure of the test above sees a teacher that keeps everything."""
+    found = soak("uniform", 6000, 60.0, broken_teachers.KeepsTenKilobytesEach)
+    assert found["grown_mb"] > 20.0
 
 
 # -- messages and books --------------------------------------------------------------------

@@ -73,6 +73,14 @@ def test_the_same_seed_trains_the_same_teacher(algorithm: str, tmp_path: Path) -
     assert not np.array_equal(first, other)
 
 
+def test_the_steps_on_record_are_those_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachenv.experiments.train_teacher.ROLLOUT", 8)
+    train_teacher(recipe(), tmp_path / "t", steps=12, hidden=(4,))
+    assert json.loads((tmp_path / "t" / "teacher.json").read_text())["steps"] == 16
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_rllib_trains_a_teacher_too(tmp_path: Path) -> None:

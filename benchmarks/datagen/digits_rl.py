@@ -21,7 +21,7 @@ from teachenv.env import MakeEnv
 from teachenv.experiments.train_teacher import train_teacher
 
 SETTINGS = {"train_mode": "retrain"}
-SEEDS = (0, 1, 2)
+SEEDS = range(5)
 STUDENTS = range(10_000, 10_030)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import Any, cast
 
 from students.data.base import DataStudent
+from students.table import load
 from teachenv.envs.datagen.items import Format
-from teachenv.errors import UserError, refuse_unknown, unknown
+from teachenv.errors import refuse_unknown
 
 __all__ = ["DATA_STUDENTS", "DataStudent", "hyper_parameters", "make"]
 
@@ -50,15 +50,4 @@ def hyper_parameters(student_id: str) -> dict[str, Any]:
 
 
 def _load(student_id: str) -> type:
-    if student_id not in DATA_STUDENTS:
-        raise UserError(unknown("student", str(student_id), DATA_STUDENTS))
-    module, _, name = DATA_STUDENTS[student_id].partition(":")
-    try:
-        return cast(type, getattr(importlib.import_module(module), name))
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in ("students", "teachenv"):
-            raise
-        raise UserError(
-            f"student {student_id!r} needs {error.name!r}, which is not installed: "
-            f'pip install "teachenv[{EXTRAS.get(student_id, "data")}]"'
-        ) from error
+    return load("student", student_id, DATA_STUDENTS, EXTRAS.get(str(student_id), "data"))

@@ -18,7 +18,8 @@ class DataStudent(Protocol):
     """A learner of items.
 
     Built as ``cls(format, *, seed, **hyper)``; equal seeds give equal students. One computation
-    thread is used whatever the machine has, so that results do not depend on it.
+    thread is used whatever the machine has, so that results do not depend on it. One that learns
+    by gradient may count its steps in an attribute ``gradient_steps: int``, which never falls.
     """
 
     def train(

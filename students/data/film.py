@@ -10,17 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from students.data.tokens import one_thread, seeded
-from students.tensors import (
-    load_optimizer,
-    optimizer_to_state,
-    tensors_from_state,
-    tensors_to_state,
-)
+from students.data.network import NetworkStudent, one_thread, seeded
 from teachenv.envs.datagen.items import Format, Items, Prediction
 from teachenv.errors import UserError
-from teachenv.protocols import State
-from teachenv.seeding import derive
 
 __all__ = ["Film", "FilmNet"]
 
@@ -31,7 +23,7 @@ PREDICTED = 256
 """Items answered at once: more do not fit the caches of small machines."""
 
 
-class Film:
+class Film(NetworkStudent):
     """Learns classes from an image and a question, one pass of AdamW after another.
 
     FiLM after Perez et al. (2018): the question scales and shifts every channel of the image's
@@ -65,41 +57,24 @@ class Film:
         if height != width or width % 8:
             raise UserError(f"student film: expected square images of 8 n pixels, got {width}")
         with seeded(seed):
-            self._net = FilmNet(format, channels)
-        self._optimizer = torch.optim.AdamW(self._net.parameters(), learning_rate)
-        self._batch_size = batch_size
+            network = FilmNet(format, channels)
+        optimizer = torch.optim.AdamW(network.parameters(), learning_rate)
+        super().__init__(network, optimizer, batch_size=batch_size)
 
-    def train(
-        self,
-        items: Items,
-        *,
-        seed: int,
-        epochs: int = 1,
-        weights: NDArray[np.float32] | None = None,
-        soft: NDArray[np.float32] | None = None,
-    ) -> None:
-        """Learn; see :meth:`students.data.base.DataStudent.train`."""
-        n, rng = len(items), derive(seed, "batches")
+    def _examples(self, items: Items, soft: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
         targets = torch.from_numpy(items.answers.astype(np.int64) if soft is None else soft)
-        scale = torch.ones(n) if weights is None else torch.from_numpy(weights)
-        images, tokens = self._tensors(items)
-        with one_thread():
-            for _ in range(epochs):
-                order = torch.from_numpy(rng.permutation(n))
-                for start in range(0, n, self._batch_size):
-                    index = order[start : start + self._batch_size]
-                    logits = self._net(images[index], tokens[index])
-                    losses = functional.cross_entropy(logits, targets[index], reduction="none")
-                    self._optimizer.zero_grad()
-                    (losses * scale[index]).mean().backward()  # type: ignore[no-untyped-call]
-                    self._optimizer.step()
+        return *self._tensors(items), targets
+
+    def _losses(self, *data: torch.Tensor) -> torch.Tensor:
+        images, tokens, targets = data
+        return functional.cross_entropy(self._network(images, tokens), targets, reduction="none")
 
     def predict(self, items: Items) -> Prediction:
         """Answer the items; see :meth:`students.data.base.DataStudent.predict`."""
         images, tokens = self._tensors(items)
         rows = [slice(start, start + PREDICTED) for start in range(0, len(items), PREDICTED)]
         with one_thread(), torch.no_grad():
-            logits = torch.cat([self._net(images[some], tokens[some]) for some in rows])
+            logits = torch.cat([self._network(images[some], tokens[some]) for some in rows])
             logs = logits.log_softmax(dim=1).numpy()
         answers = logs.argmax(axis=1)
         each = np.arange(len(items))
@@ -110,18 +85,6 @@ class Film:
             -logs[each, items.answers],
             probabilities,
         )
-
-    def state_dict(self) -> State:
-        """Return the parameters and the optimiser's moments."""
-        return {
-            "net": tensors_to_state(self._net.state_dict()),
-            "optimizer": optimizer_to_state(self._optimizer),
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        """Become the student :meth:`state_dict` was taken from."""
-        self._net.load_state_dict(tensors_from_state(state["net"]))
-        load_optimizer(self._optimizer, state["optimizer"])
 
     def _tensors(self, items: Items) -> tuple[torch.Tensor, torch.Tensor]:
         images = torch.from_numpy(items.inputs["image"]).permute(0, 3, 1, 2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from students.data.tokens import TokenStudent, Writer, seeded, width_of
+from students.data.network import seeded
+from students.data.tokens import TokenStudent, Writer, width_of
 from teachenv.envs.datagen.items import Format
 
 __all__ = ["Gru"]

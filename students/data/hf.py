@@ -11,7 +11,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the libraries are impo
 
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from students.data.tokens import TokenStudent, Writer, seeded, width_of
+from students.data.network import seeded
+from students.data.tokens import TokenStudent, Writer, width_of
 from teachenv.envs.datagen.items import Format
 from teachenv.errors import UserError
 

@@ -6,17 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.items import Format, Items, Prediction
-from teachenv.envs.datagen.texts import read_answer, written
+from teachenv.envs.datagen.texts import ANSWER, ask_each, read_answer, written
 from teachenv.errors import UserError
-from teachenv.llm import Chat, Mode, NoJsonError, read_json
+from teachenv.llm import Chat, Mode
 from teachenv.protocols import State
 
 __all__ = ["Llm"]
-
-_SYSTEM = (
-    'You answer questions. Reply with a JSON object {"answers": [...]} that holds one text per '
-    "question, in order, and nothing else."
-)
 
 
 class Llm:
@@ -122,18 +117,9 @@ class Llm:
 
     def _ask(self, questions: NDArray[np.int16]) -> list[str]:
         """Return one text per question; empty ones where the reply lacks them."""
-        lines = [
+        shown = [
             f"Q: {written(self._format, q)}\nA: {written(self._format, a)}"
             for q, a in zip(self._questions, self._answers, strict=True)
         ]
-        lines += [f"Question {i + 1}: {written(self._format, q)}" for i, q in enumerate(questions)]
-        messages = [
-            {"role": "system", "content": _SYSTEM},
-            {"role": "user", "content": "\n".join(lines)},
-        ]
-        try:
-            reply = read_json(self.chat.ask(messages, as_json=True))["answers"]
-            texts = [str(text) for text in reply]
-        except (NoJsonError, KeyError, TypeError):
-            texts = []
-        return [*texts, *[""] * len(questions)][: len(questions)]
+        texts = [written(self._format, question) for question in questions]
+        return ask_each(self.chat, ANSWER, texts, "answers", before=shown)

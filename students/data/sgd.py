@@ -38,6 +38,8 @@ class Sgd:
         self._coef = np.zeros((format.n_answers, n_features))
         self._intercept = np.zeros(format.n_answers)
         self._seen = 1.0
+        self.gradient_steps = 0
+        """Gradient steps, one a sample, since this object was made."""
 
     def train(
         self,
@@ -70,6 +72,7 @@ class Sgd:
                 labels[order],
                 sample_weight=None if weights is None else weights[order],
             )
+        self.gradient_steps += len(order)
         self._coef, self._intercept, self._seen = model.coef_, model.intercept_, model.t_
         if len(self._coef) == 1:  # of two classes: of the second against the first
             self._coef = np.vstack([-self._coef, self._coef])

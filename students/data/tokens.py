@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from students.tensors import (
-    load_optimizer,
-    optimizer_to_state,
-    tensors_from_state,
-    tensors_to_state,
-)
+from students.data.network import NetworkStudent, one_thread
 from teachenv.envs.datagen.items import Format, Items, Prediction
 from teachenv.errors import UserError
-from teachenv.protocols import State
-from teachenv.seeding import derive
 
-__all__ = ["TokenStudent", "Writer", "one_thread", "seeded", "width_of"]
+__all__ = ["TokenStudent", "Writer", "width_of"]
 
 MAX_ROWS = 512
 """Questions answered at once: more do not fit the caches of small machines."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for a while: bits depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Writer(nn.Module):
@@ -89,11 +68,11 @@ class Writer(nn.Module):
         raise NotImplementedError
 
 
-class TokenStudent:
+class TokenStudent(NetworkStudent):
     """Learns answers of tokens by the cross entropy of every token, padding's first included.
 
     Questions have one fixed width and so have answers, so a token's place always means the
-    same. Training is AdamW on batches of shuffled items. Where answers are graded by equality,
+    same. Training is AdamW. Where answers are graded by equality,
     one pass over question and answer tells both the loss and the answer: the likeliest tokens
     given the right ones before. That answer is right exactly if the freely written one is; up
     to its first mistake the two are equal. Formats with ``free`` have answers really written.
@@ -108,41 +87,27 @@ class TokenStudent:
         UserError: for a format it cannot learn.
     """
 
+    max_norm = 1.0
+    _network: Writer
+
     def __init__(
         self, format: Format, network: Writer, *, learning_rate: float, batch_size: int
     ) -> None:
-        self._format = format
-        self._network = network
-        self._batch_size = batch_size
         trained = [p for p in network.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             trained, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
+        super().__init__(network, optimizer, batch_size=batch_size)
+        self._format = format
 
-    def train(
-        self,
-        items: Items,
-        *,
-        seed: int,
-        epochs: int = 1,
-        weights: NDArray[np.float32] | None = None,
-        soft: NDArray[np.float32] | None = None,
-    ) -> None:
-        """Learn; see :meth:`students.data.base.DataStudent.train`."""
+    def _examples(self, items: Items, soft: NDArray[np.float32] | None) -> tuple[torch.Tensor, ...]:
         if soft is not None:
             raise ValueError("soft: only where answers are classes; these are sequences")
-        inputs, targets = self._tensors(items)
-        scale = torch.ones(len(items)) if weights is None else torch.from_numpy(weights)
-        rng = derive(seed, "batches")
-        with one_thread():
-            for _ in range(epochs):
-                order = torch.from_numpy(rng.permutation(len(items)))
-                for batch in torch.split(order, self._batch_size):
-                    loss, _ = self._read(inputs[batch], targets[batch])
-                    self._optimizer.zero_grad()
-                    (loss * scale[batch]).mean().backward()  # type: ignore[no-untyped-call]
-                    nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
-                    self._optimizer.step()
+        return self._tensors(items)
+
+    def _losses(self, *data: torch.Tensor) -> torch.Tensor:
+        loss, _ = self._read(*data)
+        return loss
 
     def predict(self, items: Items) -> Prediction:
         """Answer the items; see :meth:`students.data.base.DataStudent.predict`."""
@@ -181,26 +146,6 @@ class TokenStudent:
         question = torch.from_numpy(items.inputs["tokens"].astype(np.int64))
         targets = torch.from_numpy(items.answers.astype(np.int64))
         return torch.cat([question, targets[:, :-1]], dim=1), targets
-
-    def state_dict(self) -> State:
-        """Return the network's parameters and AdamW's moments."""
-        return {
-            "network": tensors_to_state(self._network.state_dict()),
-            "optimizer": optimizer_to_state(self._optimizer),
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        """Become the student :meth:`state_dict` was taken from."""
-        self._network.load_state_dict(tensors_from_state(state["network"]))
-        load_optimizer(self._optimizer, state["optimizer"])
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's own generator for a while: modules draw their parameters from it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def width_of(format: Format, student: str) -> int:

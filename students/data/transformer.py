@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from students.data.tokens import TokenStudent, Writer, seeded, width_of
+from students.data.network import seeded
+from students.data.tokens import TokenStudent, Writer, width_of
 from teachenv.envs.datagen.items import Format
 from teachenv.errors import UserError
 

@@ -20,8 +20,9 @@ from teachenv.errors import UserError
 from teachenv.experiments import loop
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.drive import Loop, rounds
+from teachenv.experiments.files import lock_holder, read_rows
 from teachenv.experiments.mirror import Mirror
-from teachenv.experiments.store import is_run, lock_holder, read_rows, read_status
+from teachenv.experiments.store import is_run, read_status
 from teachenv.experiments.study import Cell
 
 LOCK_TIMEOUT_S = 60.0

@@ -13,10 +13,10 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -26,8 +26,11 @@ from teachenv.protocols import State
 FORMAT = 1
 KEPT = 2
 """Checkpoints kept in a run folder."""
-MAX_JSON = 64 << 20
-"""Bytes of a JSON document in a run folder at most; row files may be longer."""
+NAMES = ("state.json", "arrays.npz", "manifest.json")
+"""Files of a checkpoint."""
+MAX_JSON = 16 << 20
+"""Bytes of a JSON document in a run folder at most, and of a row; in memory it may be 25 times as
+large."""
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -63,26 +66,35 @@ def save_checkpoint(parent: Path, number: int, state: State) -> Path:
     files = {name: _digest(temporary / name) for name in ("state.json", "arrays.npz")}
     manifest = {"format": FORMAT, "number": number, "files": files}
     (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    for name in (*files, "manifest.json"):
+    for name in NAMES:
         _sync(temporary / name)
     _sync(temporary)
     final = parent / f"{number:08d}"
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
     _sync(parent)
+    prune(parent)
+    return final
+
+
+def prune(parent: Path) -> None:
+    """Delete all checkpoints but the last ``KEPT``."""
     for old in numbers(parent)[:-KEPT]:
         shutil.rmtree(parent / f"{old:08d}")
-    return final
 
 
 def load_checkpoint(folder: Path) -> State:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: if a file is missing or does not match the manifest, or the format is
-            not ours.
+        CheckpointError: if a file is missing, a link or does not match the manifest, or the
+            format is not ours.
     """
     try:
+        paths = [folder / name for name in NAMES]
+        strange = [path.name for path in paths if path.is_symlink() or not path.is_file()]
+        if strange:
+            raise CheckpointError(f"{folder}: {strange} are missing, or no plain files")
         for name in ("manifest.json", "state.json"):
             if (folder / name).stat().st_size > MAX_JSON:
                 raise CheckpointError(f"{folder}: {name} is larger than {MAX_JSON >> 20} MiB")
@@ -91,6 +103,8 @@ def load_checkpoint(folder: Path) -> State:
             raise CheckpointError(
                 f"{folder}: format {manifest['format']}, this version reads format {FORMAT}"
             )
+        if set(manifest["files"]) != {"state.json", "arrays.npz"}:
+            raise CheckpointError(f"{folder}: the manifest names {list(manifest['files'])}")
         for name in ("state.json", "arrays.npz"):
             if _digest(folder / name) != manifest["files"][name]:
                 raise CheckpointError(f"{folder}: {name} does not match its hash; it is damaged")
@@ -98,7 +112,7 @@ def load_checkpoint(folder: Path) -> State:
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         state: State = _join(json.loads((folder / "state.json").read_text()), arrays)
-    except (OSError, KeyError, TypeError, ValueError, RecursionError, BadZipFile) as error:
+    except Exception as error:  # damaged archives raise nearly anything
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
@@ -107,8 +121,14 @@ def load_checkpoint(folder: Path) -> State:
     return state
 
 
-def newest_checkpoint(parent: Path) -> tuple[int, State, list[str]]:
+def newest_checkpoint(
+    parent: Path, check: Callable[[State], None] = lambda _: None
+) -> tuple[int, State, list[str]]:
     """Return number and state of the newest intact checkpoint, and why newer ones were skipped.
+
+    Args:
+        parent: The ``checkpoints`` folder.
+        check: Refuses states, besides damaged ones, by a ``UserError``.
 
     Raises:
         CheckpointError: if there is none.
@@ -116,9 +136,12 @@ def newest_checkpoint(parent: Path) -> tuple[int, State, list[str]]:
     skipped: list[str] = []
     for number in reversed(numbers(parent)):
         try:
-            return number, load_checkpoint(parent / f"{number:08d}"), skipped
-        except CheckpointError as error:
+            state = load_checkpoint(parent / f"{number:08d}")
+            check(state)
+        except UserError as error:
             skipped.append(str(error))
+        else:
+            return number, state, skipped
     raise CheckpointError(
         f"{parent}: no intact checkpoint" + "".join(f"; {reason}" for reason in skipped)
     )

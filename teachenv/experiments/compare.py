@@ -16,9 +16,10 @@ from teachenv.errors import UserError, at_least
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.data_parts import usual_steps
 from teachenv.experiments.drive import terminate_as_interrupt
+from teachenv.experiments.files import StoreError, read_json
 from teachenv.experiments.loop import check
 from teachenv.experiments.mirror import Mirror
-from teachenv.experiments.store import StoreError, is_run, read_json
+from teachenv.experiments.store import is_run
 from teachenv.experiments.study import Cell, Part, Study, refuse
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_file import load_study, read_study

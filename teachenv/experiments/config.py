@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import gymnasium as gym
 
+from teachenv.broker import ON_ENV_ERROR
 from teachenv.env import MakeEnv, task_contract
 from teachenv.errors import UserError, unknown
 from teachenv.experiments import testsets
@@ -58,6 +60,14 @@ class RunConfig:
     ``eval_every`` rounds, all of them at the end."""
     max_failed: int = 10
     """Trials in a row whose environment broke after which the run stops."""
+    on_env_error: str = "fail"
+    """What follows when an environment raises: "fail" ends the run; "skip" ends the trial as
+    failed; "retry" plays the trial once more before that ends the run. The last two go on in an
+    environment made anew. Native environments, one for all lanes, and data generation always end
+    the run."""
+    env_timeout_s: float = 600.0
+    """Seconds after which a call of an environment is taken to hang, which counts as raising;
+    0: never. Native environments and data generation are not watched."""
 
     check_env: InitVar[bool] = True
     """Whether the environment must be registered here; reading a foreign run needs it not."""
@@ -80,6 +90,15 @@ class RunConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 problems.append(f"{name}: expected a whole number of at least {low}, got {value!r}")
+        if self.on_env_error not in ON_ENV_ERROR:
+            problems.append(
+                f"on_env_error: expected one of {', '.join(ON_ENV_ERROR)}, "
+                f"got {self.on_env_error!r}"
+            )
+        limit = self.env_timeout_s
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not (number and 0 <= limit < math.inf):
+            problems.append(f"env_timeout_s: expected seconds, 0 for no limit, got {limit!r}")
         for name in ("env_args", "teacher_args", "student_args"):
             value = getattr(self, name)
             if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -113,14 +132,14 @@ class RunConfig:
             known = [name for name in gym.registry if name.startswith("teachenv/")]
             problems.append(f"env: {unknown('environment', self.env, known)}")
         for name in self.test_sets if isinstance(self.test_sets, tuple | list) else ():
-            if name not in testsets.TEST_SETS:
+            if not isinstance(name, str) or name not in testsets.TEST_SETS:
                 problems.append(f"test_sets: {unknown('test set', str(name), testsets.TEST_SETS)}")
         return problems
 
     @property
     def make_env(self) -> MakeEnv:
         """The recipe of the environment."""
-        return MakeEnv(self.env, dict(self.env_args))
+        return MakeEnv(self.env, dict(self.env_args), float(self.env_timeout_s))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -133,13 +152,14 @@ class RunConfig:
         Raises:
             ConfigError: for unknown or missing fields, or bad values.
         """
+        if not isinstance(row, Mapping):
+            raise ConfigError(f"a configuration: expected {{field: value}}, got {row!r:.80}")
         known = [f.name for f in dataclasses.fields(cls)]
         problems = [unknown("field", name, known) for name in row if name not in known]
         problems += [f"{name}: missing" for name in ("env", "teacher") if name not in row]
         if problems:
             raise ConfigError("\n".join(problems))
-        test_sets = tuple(row.get("test_sets", ()))
-        return cls(**{**row, "test_sets": test_sets}, check_env=False)
+        return cls(**row, check_env=False)
 
 
 def describe_env(config: RunConfig) -> dict[str, Any]:

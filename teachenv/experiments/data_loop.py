@@ -20,7 +20,7 @@ from teachenv.errors import UserError
 from teachenv.experiments.checkpoint import save_checkpoint
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.data_parts import cells_test_set, data_env, data_teacher
-from teachenv.experiments.run_state import Watcher, as_json, fixed, refuse_change
+from teachenv.experiments.run_state import Clock, Watcher, as_json, fixed
 from teachenv.experiments.store import RunFolder
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
 from teachenv.protocols import Outcome, State
@@ -39,10 +39,11 @@ class DataLoop:
 
     ``episodes.jsonl`` gets a row per lesson and cell that was trained on: the cell as task, its
     samples as length, the probed accuracy after the lesson as score and return; "lost" where the
-    cell is not probed. ``evals.jsonl``: accuracy on the hidden test per cell, before and after an
-    episode. ``teacher.jsonl``: a row per lesson, with the samples rehearsed so far; where the
-    engine errs also the proxy of :mod:`teachenv.envs.datagen.monitors`. Steps are training
-    samples; rehearsed ones are none.
+    cell is not probed. ``evals.jsonl``: accuracy on the hidden test per cell, before an episode
+    and after it, then of the student that the environment's setting ``iterate`` means.
+    ``teacher.jsonl``: a row per lesson, with the samples rehearsed so far; where the engine errs
+    also the proxy of :mod:`teachenv.envs.datagen.monitors`. Steps are training samples; rehearsed
+    ones are none, but their gradient steps count in ``times.jsonl``.
 
     Args:
         config: What to run, resolved.
@@ -83,33 +84,23 @@ class DataLoop:
 
     def advance(self) -> None:
         """Play one episode: lessons, rows, evaluation if due, a checkpoint."""
-        began, began_cpu, start = time.perf_counter(), time.process_time(), self.step
+        clock = Clock(self.step)
         seed = derive_int(self.config.seed, "episode", self.round)
         self._env.reset(seed=seed)
+        clock.learning(self._env.classroom.student)
         due = self._evaluation_due()
         before = self._env.evaluate("test", TEST_SIZE) if due else None
         trials, lessons = self._play(seed)
-        learned = time.perf_counter()
+        clock.learned()
         self.folder.append("episodes.jsonl", trials)
         self.folder.append("teacher.jsonl", lessons)
         if before is not None:
             row = self._evaluation(before, self._env.evaluate("test", TEST_SIZE))
-            row["probe"] = lessons[-1]["metric"]
+            row |= {"probe": lessons[-1]["metric"], "iterate": self._env.iterate}
             if self._watcher is not None:
                 self._watcher.evaluated(row)
             self.folder.append("evals.jsonl", [row])
-        times = {
-            "round": self.round,
-            "step": self.step,
-            "learn_s": learned - began,
-            "total_s": time.perf_counter() - began,
-            "cpu_s": time.process_time() - began_cpu,
-            "steps_per_s": (self.step - start) / (learned - began),
-            "trials": len(trials),
-            "lost": sum(row["status"] == "lost" for row in trials),
-            "gradient_steps": None,
-        }
-        self.folder.append("times.jsonl", [times])
+        self.folder.append("times.jsonl", [clock.row(self.round, self.step, trials)])
         self.round += 1
         self.save()
 
@@ -135,11 +126,9 @@ class DataLoop:
         """Continue from a checkpoint and cut the row files.
 
         Raises:
-            UserError: if the checkpoint is of another configuration (only ``steps`` may differ)
-                or does not fit; the row files are as before then.
+            UserError: if the checkpoint does not fit; the row files are as before then.
         """
         try:
-            refuse_change(self.folder.path, self.config, state["config"])
             self.round, self.step = int(state["round"]), int(state["step"])
             self._n_trials = int(state["trials"])
             self._teacher.load_state_dict(state["teacher"])
@@ -237,10 +226,9 @@ class DataLoop:
         }
         room, settings = self._env.classroom, self._env.settings
         if settings.error_rate + settings.step_error_rate > 0.0 and room.made and room.made.items:
-            items, asked = room.made.items, room.last.items
-            counts = self._env.domain.kinds[asked.skill, asked.level] == "taught"
+            items = room.made.items
             row["proxy"] = proxy_accuracy(items, room.student.predict(items))
-            row["n_proxy"], row["n_golden"] = len(items), int(counts.sum())
+            row["n_proxy"], row["n_golden"] = len(items), int(info["n_asked"])
         return row
 
     def _evaluation(self, before: Scores, after: Scores) -> dict[str, Any]:

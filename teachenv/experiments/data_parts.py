@@ -71,7 +71,7 @@ def data_env(config: RunConfig) -> DataGenEnv[Any]:
     given = {"student_args": dict(config.student_args)} if config.student_args else {}
     try:
         args = {**config.env_args, **chosen, **given}
-        env = dataclasses.replace(config.make_env, kwargs=args)().unwrapped
+        env = dataclasses.replace(config.make_env, kwargs=args, timeout_s=0.0)().unwrapped
     except (UserError, TypeError) as error:
         raise ConfigError(f"env: cannot make {config.env}: {error}") from None
     assert isinstance(env, DataGenEnv)  # decided by teaches_data

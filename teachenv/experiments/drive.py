@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
@@ -58,7 +58,8 @@ def drive(folder: RunFolder, load: Callable[[], Loop]) -> None:
 def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
     """Advance a loop to its end, keeping ``status.json`` true whatever happens.
 
-    The status stays what it was when ``load`` is interrupted or refuses: nothing ran.
+    The status stays what it was when ``load`` is interrupted or refuses: nothing ran. Why a run
+    ended is raised even where the disk takes no status any more.
 
     Args:
         folder: The open run folder; closed at the end.
@@ -87,12 +88,15 @@ def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
         loop.finish()
         write("finished")
     except (KeyboardInterrupt, GeneratorExit):
-        if loop is not None:
-            write("interrupted", "stopped by a signal")
+        with suppress(OSError):
+            if loop is not None:
+                write("interrupted", "stopped by a signal")
         raise
     except BaseException as error:
         if loop is not None or not isinstance(error, UserError):
-            write("failed", f"{type(error).__name__}: {error}")
+            notes = getattr(error, "__notes__", ())
+            with suppress(OSError):
+                write("failed", "; ".join([f"{type(error).__name__}: {error}", *notes]))
         raise
     finally:
         try:

@@ -8,7 +8,6 @@ at a round's boundary therefore continues bit for bit.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,17 @@ from typing import Any
 from teachenv.broker import Broker
 from teachenv.errors import UserError
 from teachenv.experiments import testsets
-from teachenv.experiments.checkpoint import newest_checkpoint, numbers, save_checkpoint
+from teachenv.experiments.checkpoint import newest_checkpoint, numbers, prune, save_checkpoint
 from teachenv.experiments.config import RunConfig, describe_env
 from teachenv.experiments.data_loop import DataLoop
 from teachenv.experiments.data_parts import check_data, teaches_data
 from teachenv.experiments.drive import Loop, drive
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import check_parts, make_student, make_teacher, resolve
-from teachenv.experiments.run_state import Watcher, as_json, fixed, refuse_change, versions
+from teachenv.experiments.run_state import Clock, Watcher, as_json, fixed, refuse_change, versions
 from teachenv.experiments.store import RunFolder, read_run
 from teachenv.experiments.testsets import TestSet
-from teachenv.protocols import State, Student
+from teachenv.protocols import State
 from teachenv.seeding import derive_int
 from teachenv.space import TaskSpace
 
@@ -54,7 +53,12 @@ class RunLoop:
         run = read_run(folder.path)
         self.test_sets = list(run.test_sets.values())
         self.teacher = make_teacher(config, run.task_space)
-        self.broker = Broker(self.teacher, seed=config.seed, max_failed=config.max_failed)
+        self.broker = Broker(
+            self.teacher,
+            seed=config.seed,
+            max_failed=config.max_failed,
+            on_env_error=config.on_env_error,
+        )
         self.student = make_student(config, self.broker)
         self._generation = 0
         if watcher is not None:
@@ -80,9 +84,9 @@ class RunLoop:
 
     def advance(self) -> None:
         """Play one round: learn, write rows, evaluate when due, save a checkpoint."""
-        began, began_cpu, start = time.perf_counter(), time.process_time(), self.broker.step
+        start, clock = self.broker.step, Clock(self.broker.step)
         self._change_student()
-        updates = _gradient_steps(self.student)
+        clock.learning(self.student)
         n_steps = min(self.config.round_steps, self.config.steps - start)
         seed = derive_int(self.config.seed, "learn", self.round)
         carry = self.student.carries
@@ -91,7 +95,7 @@ class RunLoop:
             raise RuntimeError(f"the student took {taken} of {n_steps} steps")
         self.broker.advance(start + taken)
         rows = self.broker.close_round(carry=carry)
-        learned = time.perf_counter()
+        clock.learned()
         described = {
             "round": self.round,
             "step": self.broker.step,
@@ -102,18 +106,7 @@ class RunLoop:
         self.folder.append("teacher.jsonl", [described])
         if self._evaluation_due():
             self.folder.append("evals.jsonl", self._evaluate())
-        times = {
-            "round": self.round,
-            "step": self.broker.step,
-            "learn_s": learned - began,
-            "total_s": time.perf_counter() - began,
-            "cpu_s": time.process_time() - began_cpu,
-            "steps_per_s": taken / (learned - began),
-            "trials": len(rows),
-            "lost": sum(row["status"] == "lost" for row in rows),
-            "gradient_steps": None if updates is None else _gradient_steps(self.student) - updates,
-        }
-        self.folder.append("times.jsonl", [times])
+        self.folder.append("times.jsonl", [clock.row(self.round, self.broker.step, rows)])
         self.round += 1
         self.save()
 
@@ -145,11 +138,10 @@ class RunLoop:
         """Continue from a checkpoint: loads every part and cuts the row files.
 
         Raises:
-            UserError: if the checkpoint is of another configuration (only ``steps`` may differ)
-                or does not fit these parts; the row files are as before then.
+            UserError: if the checkpoint does not fit these parts; the row files are as before
+                then.
         """
         try:
-            refuse_change(self.folder.path, self.config, state["config"])
             self.round = int(state["round"])
             self.broker.load_state_dict(state["broker"])
             self.teacher.load_state_dict(state["teacher"])
@@ -179,14 +171,13 @@ class RunLoop:
     def _evaluate(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of an evaluation; the later test sets wait for the end of the run."""
         for test_set in self.test_sets if self.finished else self.test_sets[:1]:
-            head = {"round": self.round, "step": self.broker.step}
             try:
                 row = evaluate(self.student.act, self.config.make_env, test_set).row()
             except Exception as error:  # noqa: BLE001  an environment may raise anything
                 row = {"test_set": test_set.name, "status": "failed", "error": repr(error)}
             if self._watcher is not None:
                 self._watcher.evaluated(row)
-            yield {**head, **row}
+            yield {"round": self.round, "step": self.broker.step, **row}
 
 
 Opened = tuple[RunFolder, Callable[[], Loop]]
@@ -274,15 +265,19 @@ def open_again(
     def load() -> Loop:
         written = read_run(out).config
         config = written if steps is None else _longer(written, steps)
+        state: State | None = None
+        if numbers(out / "checkpoints"):
+            _, state, reasons = newest_checkpoint(out / "checkpoints", folder.check)
+            if skipped is not None:
+                skipped.extend(reasons)
+            refuse_change(out, config, state)
         loop = _make(config, folder, watcher)
         try:
-            if numbers(out / "checkpoints"):
-                _, state, reasons = newest_checkpoint(out / "checkpoints")
-                if skipped is not None:
-                    skipped.extend(reasons)
-                loop.load_state_dict(state)
-            else:
+            if state is None:
                 folder.cut(dict.fromkeys(folder.offsets(), 0))
+            else:
+                loop.load_state_dict(state)
+                prune(out / "checkpoints")
             if config != written:
                 folder.write_config(config)
         except BaseException:
@@ -291,25 +286,6 @@ def open_again(
         return loop
 
     return folder, load
-
-
-def load_student(out: Path) -> Student:
-    """Return the student of a run as its newest intact checkpoint left it.
-
-    Raises:
-        UserError: if the folder is not a run or has no intact checkpoint.
-    """
-    run = read_run(out)
-    if run.data is not None:
-        raise UserError(
-            f"{out}: every episode had a student of its own and none is kept; how they did is in "
-            "evals.jsonl, see: teachenv plot"
-        )
-    _, state, _ = newest_checkpoint(out / "checkpoints")
-    broker = Broker(make_teacher(run.config, run.task_space), seed=run.config.seed)
-    student = make_student(run.config, broker)
-    student.load_state_dict(state["student"])
-    return student
 
 
 def _make(config: RunConfig, folder: RunFolder, watcher: Watcher | None) -> Loop:
@@ -321,8 +297,3 @@ def _longer(config: RunConfig, steps: int) -> RunConfig:
     if steps < config.steps:
         raise UserError(f"--steps {steps}: the run already has {config.steps}; it can only grow")
     return RunConfig.from_json({**config.to_json(), "steps": steps})
-
-
-def _gradient_steps(student: Student) -> Any:
-    """Return the gradient steps of a student so far, ``None`` if it does not count them."""
-    return getattr(student, "gradient_steps", None)

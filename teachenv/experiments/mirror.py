@@ -93,9 +93,11 @@ class Mirror:
         base = f"{self._root}/{name}"
         selector = self._selector(base, recursive=True, allow_not_found=True)
         found: list[Any] = self._fs.get_file_info(selector)
-        return {
-            info.path.removeprefix(f"{base}/") for info in found if info.type == self._fs_types.File
-        }
+        paths = [info.path for info in found if info.type == self._fs_types.File]
+        for path in paths:
+            if not path.startswith(f"{base}/") or ".." in path.removeprefix(self._root).split("/"):
+                raise UserError(f"{base}: {path!r} is no file of a run; nothing was copied")
+        return {path.removeprefix(f"{base}/") for path in paths}
 
     def _upload(self, path: Path, target: str) -> None:
         self._fs.create_dir(target.rpartition("/")[0], recursive=True)

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from teachenv.broker import Broker
 from teachenv.env import FIRST_TEST_LEVEL
 from teachenv.errors import UserError
 from teachenv.experiments import testsets
+from teachenv.experiments.checkpoint import newest_checkpoint
 from teachenv.experiments.evaluate import evaluate
-from teachenv.experiments.loop import load_student
+from teachenv.experiments.parts import make_student, make_teacher
 from teachenv.experiments.store import Run, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.experiments.video import record_video
+from teachenv.protocols import Student
 
 N_VIDEOS = 6
 """Tasks of a test set that are rendered when none are named."""
@@ -70,6 +73,25 @@ def evaluate_run(
                 yield f"  {path}"
     finally:
         student.close()
+
+
+def load_student(out: Path) -> Student:
+    """Return the student of a run as its newest intact checkpoint left it.
+
+    Raises:
+        UserError: if the folder is not a run or has no intact checkpoint.
+    """
+    run = read_run(out)
+    if run.data is not None:
+        raise UserError(
+            f"{out}: every episode had a student of its own and none is kept; how they did is in "
+            "evals.jsonl, see: teachenv plot"
+        )
+    _, state, _ = newest_checkpoint(out / "checkpoints")
+    broker = Broker(make_teacher(run.config, run.task_space), seed=run.config.seed)
+    student = make_student(run.config, broker)
+    student.load_state_dict(state["student"])
+    return student
 
 
 def _chosen(run: Run, names: Sequence[str], tasks: Sequence[Mapping[str, Any]]) -> list[TestSet]:

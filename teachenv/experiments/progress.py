@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -20,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from teachenv.experiments.run_state import Followed
+from teachenv.terminal import Terminal
 
 PLAIN_EVERY_S = 15.0
 """Seconds between lines where the output is not a terminal."""
@@ -41,7 +41,7 @@ class ProgressBar:
     def __init__(self, total: int, title: str) -> None:
         self._total = total
         self._title = title
-        self._console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._mastered = "-"
         self._last = self._began = time.monotonic()
         self._first_step: int | None = None
@@ -90,7 +90,8 @@ class ProgressBar:
         if row["status"] == "ok":
             self._mastered = f"{row['share_mastered']:.0%} ({row['test_set']})"
         else:
-            self._console.print(f"evaluation on {row['test_set']} failed: {row['error']}")
+            failed = f"evaluation on {row['test_set']} failed: {row['error']}"
+            self._console.print(failed, markup=False)
 
     def __enter__(self) -> ProgressBar:
         self._progress.__enter__()

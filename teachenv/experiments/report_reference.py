@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from teachenv.experiments.files import StoreError, read_json, write_json
 from teachenv.experiments.metrics import Budget, Curve, RunMetrics, Sampled, SetMetrics
 from teachenv.experiments.report_cells import Entry
-from teachenv.experiments.store import StoreError, read_json, write_json
 
 FORMAT = 1
 _FILE = "reference.json"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from teachenv.errors import UserError
 from teachenv.experiments.config import RunConfig
-from teachenv.protocols import Outcome
+from teachenv.protocols import Outcome, State
 
-__all__ = ["Followed", "Watcher", "as_json", "fixed", "refuse_change", "versions"]
+__all__ = ["Clock", "Followed", "Watcher", "as_json", "fixed", "refuse_change", "versions"]
 
 LIBRARIES = (
     "teachenv", "numpy", "gymnasium", "box2d", "scipy", "scikit-learn", "torch", "jax", "sbx-rl",
@@ -45,23 +46,67 @@ class Watcher(Protocol):
         """Called after every evaluation with its row."""
 
 
+class Clock:
+    """Measures a round, from its making on, for its row of ``times.jsonl``.
+
+    Args:
+        step: Steps taken before the round.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._began, self._began_cpu, self._step = time.perf_counter(), time.process_time(), step
+
+    def learning(self, student: object) -> None:
+        """Note who learns from now on; its ``gradient_steps`` are counted if it has any."""
+        self._student, self._updates = student, getattr(student, "gradient_steps", None)
+
+    def learned(self) -> None:
+        """Note that learning is over: what follows is evaluation and writing."""
+        self._learn_s = time.perf_counter() - self._began
+        now = getattr(self._student, "gradient_steps", None)
+        self._taken = None if self._updates is None else now - self._updates
+
+    def row(self, number: int, step: int, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the row of round ``number``, which ended at ``step`` with these trials."""
+        return {
+            "round": number,
+            "step": step,
+            "learn_s": self._learn_s,
+            "total_s": time.perf_counter() - self._began,
+            "cpu_s": time.process_time() - self._began_cpu,
+            "steps_per_s": (step - self._step) / self._learn_s,
+            "trials": len(trials),
+            "lost": sum(row["status"] == "lost" for row in trials),
+            "gradient_steps": self._taken,
+        }
+
+
+_FREE = ("steps", "on_env_error", "env_timeout_s")
+
+
 def fixed(config: RunConfig) -> dict[str, Any]:
-    """Return the fields that no checkpoint may be resumed with changed: all but ``steps``."""
-    return {name: value for name, value in config.to_json().items() if name != "steps"}
+    """Return the fields that no checkpoint may be resumed with changed.
+
+    Free are the number of steps, and what follows when an environment breaks.
+    """
+    return {name: value for name, value in config.to_json().items() if name not in _FREE}
 
 
-def refuse_change(folder: Path, config: RunConfig, saved: dict[str, Any]) -> None:
+def refuse_change(folder: Path, config: RunConfig, state: State) -> None:
     """Refuse a checkpoint of another configuration.
 
     Args:
         folder: The run folder.
         config: What it says now.
-        saved: What :func:`fixed` returned when the checkpoint was written.
+        state: The checkpoint; its ``config`` is what :func:`fixed` returned at the time.
 
     Raises:
-        UserError: naming every field that changed.
+        UserError: naming every field that changed, or if the checkpoint holds no configuration.
     """
-    saved = {"new_student_every": 0, **saved}
+    try:
+        saved = {"new_student_every": 0, **state["config"]}
+    except (KeyError, TypeError):
+        raise UserError(f"{folder}: the checkpoint does not fit: it holds no config") from None
     changed = [
         f"{name}: {saved.get(name)!r} -> {value!r}"
         for name, value in fixed(config).items()

@@ -16,28 +16,34 @@ configuration runs on the same machine, interrupted or not.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from teachenv.errors import UserError
-from teachenv.experiments.checkpoint import MAX_JSON
 from teachenv.experiments.config import RunConfig
+from teachenv.experiments.files import (
+    PATIENCE,
+    StoreError,
+    lock_holder,
+    read_json,
+    read_rows,
+    refuse_links,
+    take_lock,
+    write_json,
+)
 from teachenv.experiments.testsets import TestSet
+from teachenv.protocols import State
 from teachenv.space import TaskError, TaskSpace
 
 FORMAT = 1
 STATUSES = ("running", "finished", "failed", "interrupted")
 ROW_FILES = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "times.jsonl")
-
-
-class StoreError(UserError):
-    """A run folder was refused; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +97,14 @@ class RunFolder:
         Raises:
             StoreError: if the folder exists; nothing is overwritten.
         """
-        if os.path.lexists(folder):
-            hint = f", or continue it with: teachenv resume {folder}" if is_run(folder) else ""
-            raise StoreError(f"{folder} exists; nothing is overwritten. Choose another --out{hint}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
         except OSError as error:
+            if os.path.lexists(folder):
+                raise StoreError(
+                    f"{folder} exists; nothing is overwritten. Choose another --out{_hint(folder)}"
+                ) from None
             raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
         run_folder = cls(folder, take_lock(folder))
         sets = {test_set.name: test_set.to_json() for test_set in test_sets}
@@ -141,13 +148,24 @@ class RunFolder:
         Raises:
             StoreError: if a file is shorter than recorded; nothing is cut then.
         """
-        sizes = self.offsets()
-        short = [name for name in ROW_FILES if sizes[name] < offsets[name]]
+        self.check({"offsets": offsets})
+        for name, size in self.offsets().items():
+            if size > offsets[name]:
+                os.truncate(self.path / name, offsets[name])
+
+    def check(self, state: State) -> None:
+        """Check that the row files have what a checkpoint counts on.
+
+        Raises:
+            StoreError: if one is shorter than recorded, or the checkpoint does not say.
+        """
+        try:
+            recorded = state["offsets"]
+            short = [name for name, size in self.offsets().items() if size < recorded[name]]
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"{self.path}: the checkpoint does not fit: {error!r}") from None
         if short:
             raise StoreError(f"{self.path}: {short} are shorter than the checkpoint says; damaged")
-        for name in ROW_FILES:
-            if sizes[name] > offsets[name]:
-                os.truncate(self.path / name, offsets[name])
 
     def discard(self) -> None:
         """Delete the folder; for a new one whose run was refused."""
@@ -156,6 +174,18 @@ class RunFolder:
     def close(self) -> None:
         """Give the lock back."""
         self._lock.close()
+
+
+def _hint(folder: Path) -> str:
+    """Say what else can be done with a folder; one just being made gets time to be locked."""
+    for _ in range(PATIENCE):
+        made, holder = is_run(folder), lock_holder(folder)
+        if holder is not None:
+            return f"; process {holder} is running it"
+        if made:
+            return f", or continue it with: teachenv resume {folder}"
+        time.sleep(0.001)
+    return ""
 
 
 def read_run(folder: Path) -> Run:
@@ -205,27 +235,6 @@ def read_status(folder: Path) -> dict[str, Any]:
     return dict(status)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a row file; a torn last line is dropped.
-
-    Raises:
-        StoreError: for any other line that is not a JSON object.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    rows = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise StoreError(f"{path}, line {number}: not a JSON object; the file is damaged")
-        rows.append(row)
-    return rows
-
-
 def is_run(folder: Path) -> bool:
     """Whether a folder looks like a run folder."""
     return (folder / "config.json").is_file()
@@ -239,74 +248,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"{folder}: not a run folder (no config.json). If a run was stopped while it made "
             "the folder, nothing ran: delete it and start again"
         )
-    foreign = [
-        p.name for p in folder.iterdir() if p.is_symlink() or not (p.is_file() or p.is_dir())
-    ]
-    if foreign:
-        raise StoreError(f"{folder}: {foreign} are links or devices; run folders hold plain files")
+    refuse_links(folder)
     header = read_json(folder / "config.json")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else None
         raise StoreError(f"{folder}: format {found}, this version reads format {FORMAT}")
     return header
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file as a whole: beside its place, flushed, then renamed."""
-    temporary = path.with_name(f".{path.name}.writing")
-    with temporary.open("w") as file:
-        json.dump(value, file, allow_nan=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run or study.
-
-    Raises:
-        StoreError: if it cannot be read, is not JSON, or is too large to be ours.
-    """
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
-        return json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(f"{path}: not readable as JSON: {error}") from None
-
-
-def take_lock(folder: Path) -> IO[str]:
-    """Take the lock of a run or study folder; closing the file gives it back.
-
-    Raises:
-        StoreError: if another process holds it.
-    """
-    lock = (folder / "lock").open("a+")
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            holder = lock_holder(folder)  # None: somebody merely looked, as lock_holder does
-            if holder is not None:
-                lock.close()
-                raise StoreError(f"{folder}: process {holder} is running it") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
-
-
-def lock_holder(folder: Path) -> str | None:
-    """Return who holds a folder's lock (a process id), or ``None`` if nobody does."""
-    try:
-        with (folder / "lock").open("r") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return lock.read() or "unknown"
-    except OSError:
-        pass
-    return None

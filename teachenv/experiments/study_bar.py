@@ -6,20 +6,20 @@ import time
 from collections import Counter
 from types import TracebackType
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from teachenv.experiments.progress import PLAIN_EVERY_S
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_status import STATUSES
+from teachenv.terminal import Terminal
 
 
 class StudyBar:
     """Follows a study on a terminal; prints a line now and then where there is none."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._began = self._last = time.monotonic()
         self._first: int | None = None
         self._progress = Progress(

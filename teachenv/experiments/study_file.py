@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from teachenv.errors import UserError, unknown
+from teachenv.experiments.checkpoint import MAX_JSON
 from teachenv.experiments.study import SETTINGS, Part, Search, Study, StudyError, refuse
 
 BASELINES = ("uniform", "oracle")
@@ -34,6 +36,7 @@ N_SEEDS = 5
 """Usual seeds of a study; with fewer a comparison proves nothing."""
 
 MAX_SEEDS = 10_000
+MAX_CELLS = 100_000
 
 SCORES = ("share_mastered", "mean_return")
 """What a search can maximise."""
@@ -48,6 +51,8 @@ def load_study(path: Path) -> Study:
         StudyError: if it cannot be read, or listing everything that is wrong with it.
     """
     try:
+        if path.stat().st_size > MAX_JSON:
+            raise StudyError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a study")
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not readable: {error}") from None
@@ -98,6 +103,9 @@ def read_study(row: Mapping[str, Any], *, check_env: bool = True) -> Study:
     settings = {name: row[name] for name in SETTINGS if name in row}
     if search is not None and settings.get("eval_every") == 0:
         problems.append("eval_every: a search lives on evaluations; expected 1 or more, got 0")
+    n_cells = len(seeds) * math.prod(len(found) for found in parts.values())
+    if n_cells > MAX_CELLS:
+        problems.append(f"expected at most {MAX_CELLS:,} cells, got {n_cells:,}")
     refuse(problems)
     study = Study(**parts, seeds=seeds, settings=settings, search=search)
     if search is None or search.drawn:
@@ -193,6 +201,9 @@ def _search(given: Any, problems: list[str]) -> Search | None:
             problems.append(f"search: {name}: expected a whole number >= {low}, got {value!r}")
     if given.get("score", SCORES[0]) not in SCORES:
         problems.append(f"search: {unknown('score', str(given['score']), SCORES)}")
+    drawn = given.get("drawn", ())
+    if not isinstance(drawn, list | tuple) or not all(isinstance(d, Mapping) for d in drawn):
+        problems.append(f"search: drawn: expected a list of {{setting = value}}, got {drawn!r}")
     if not given["space"]:
         problems.append("search: space: expected at least one setting")
     for name, values in given["space"].items():
@@ -203,7 +214,7 @@ def _search(given: Any, problems: list[str]) -> Search | None:
             )
     if len(problems) > before:
         return None
-    return Search(**{**given, "drawn": tuple(given.get("drawn", ()))})
+    return Search(**{**given, "drawn": tuple(drawn)})
 
 
 def _domain_is_good(values: Any) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from teachenv.experiments.store import is_run, lock_holder, read_rows, read_status
+from teachenv.experiments.files import lock_holder, read_rows
+from teachenv.experiments.store import is_run, read_status
 from teachenv.experiments.study import Cell
 from teachenv.experiments.study_store import StudyFolder
 

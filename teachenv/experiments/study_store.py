@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from teachenv.errors import UserError
-from teachenv.experiments.store import StoreError, read_json, take_lock, write_json
+from teachenv.experiments.files import StoreError, read_json, refuse_links, take_lock, write_json
 from teachenv.experiments.study import Study
 from teachenv.experiments.study_file import read_study
 
@@ -71,13 +71,17 @@ class StudyFolder:
         """
         if not is_study(path):
             raise StoreError(f"{path}: not a study folder (no {_STUDY})")
+        refuse_links(path)
         row = read_json(path / _STUDY)
         if not isinstance(row, dict) or row.get("format") != FORMAT:
             raise StoreError(f"{path}: this version reads studies of format {FORMAT}")
         try:
-            return cls(path, read_study(row["study"], check_env=False), row["storage"])
+            study, storage = read_study(row["study"], check_env=False), row["storage"]
         except (KeyError, UserError) as error:
             raise StoreError(f"{path}: {_STUDY}: {error}") from None
+        if not isinstance(storage, str | None):
+            raise StoreError(f"{path}: {_STUDY}: storage: expected text or null, got {storage!r}")
+        return cls(path, study, storage)
 
     def lock(self) -> IO[str]:
         """Take the study's lock.
@@ -88,9 +92,18 @@ class StudyFolder:
         return take_lock(self.path)
 
     def ended(self) -> dict[str, dict[str, Any]]:
-        """Return the cells that were given up or stopped: name -> {"status", "reason"}."""
+        """Return the cells that were given up or stopped: name -> {"status", "reason"}.
+
+        Raises:
+            StoreError: if the file is damaged.
+        """
         path = self.path / _ENDED
-        return dict(read_json(path)) if path.exists() else {}
+        ended = read_json(path) if path.exists() else {}
+        if not isinstance(ended, dict) or not all(
+            isinstance(row, dict) and set(row) == {"status", "reason"} for row in ended.values()
+        ):
+            raise StoreError(f"{path}: expected {{cell: {{status, reason}}}}; the file is damaged")
+        return ended
 
     def write_ended(self, ended: dict[str, dict[str, Any]]) -> None:
         """Record :meth:`ended`."""

@@ -18,10 +18,12 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.variant_generator import generate_variants
 
+from teachenv.errors import UserError
 from teachenv.experiments.study import Search
 from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_pack import Pack, n_runners
 from teachenv.experiments.study_trial import SCORE, CellTrial, read_reports
+from teachenv.ray_start import init_ray
 from teachenv.seeding import derive
 
 OBJECT_STORE_BYTES = 200 << 20
@@ -37,6 +39,9 @@ def session(address: str | None, n_cpus: int) -> Iterator[None]:
     Args:
         address: Of a cluster; ``None`` starts a Ray here, which ends with the session.
         n_cpus: Cores that a Ray started here gives to cells.
+
+    Raises:
+        UserError: if there is no Ray at the address, or none can be started here.
     """
     if ray.is_initialized():
         yield
@@ -45,7 +50,10 @@ def session(address: str | None, n_cpus: int) -> Iterator[None]:
     if address is None:
         quiet |= {"num_cpus": n_cpus, "include_dashboard": False}
         quiet |= {"object_store_memory": OBJECT_STORE_BYTES}
-    ray.init(address=address or "local", **quiet)
+    try:
+        init_ray(address=address or "local", **quiet)
+    except RuntimeError as error:
+        raise UserError(str(error)) from error
     try:
         yield
     finally:

@@ -38,7 +38,7 @@ class _Episodes(gym.Wrapper[Any, Any, Any, Any]):
         self._seed: int | None = seed
         self._report = report
         self._scale = float(env.unwrapped.settings.reward_scale)  # type: ignore[attr-defined]
-        self._return, self._steps = 0.0, 0
+        self._return, self.steps = 0.0, 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         first, self._seed, self._return = self._seed, None, 0.0
@@ -47,9 +47,9 @@ class _Episodes(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> Any:
         result = self.env.step(action)
         self._return += float(result[1]) / self._scale
-        self._steps += 1
+        self.steps += 1
         if self._report is not None and (result[2] or result[3]):
-            self._report(self._steps, self._return)
+            self._report(self.steps, self._return)
         return result
 
 
@@ -213,7 +213,7 @@ def train_teacher(
         "algorithm": algorithm,
         "environment": {"id": make_env.env_id, "args": dict(make_env.kwargs)},
         "action_mode": mode,
-        "steps": steps,
+        "steps": episodes.steps,
         "seed": seed,
         "train_s": round(time.perf_counter() - began, 1),
     }

@@ -66,6 +66,8 @@ def make_estimate(kind: Unprobed, syllabus: Syllabus, rng: np.random.Generator) 
 class Average:
     """Probed cells: a running average of their accuracy. Others: the mean of their level.
 
+    The mean is over the level's probed cells; over all probed cells where the level has none.
+
     Args:
         syllabus: The cells.
         rate: Weight of the newest reading, in (0, 1].
@@ -104,7 +106,8 @@ class Tracing:
     A cell is learnt or not; a sample of it makes it learnt with a chance of ``1 - exp(-rate)``.
     Questions are answered right with ``1 - slip`` if it is learnt and with ``guess`` if not. A
     probe is taken as ``strength`` questions. Cells that are never probed start like the probed
-    ones of their level and move by what they are taught alone.
+    ones of their level (on average; like all probed ones where the level has none) and move by
+    what they are taught alone.
 
     Deviation: ``rate`` is not fitted beforehand; it is the number of chains that became learnt in
     probed cells over the samples these were taught, over all students so far.

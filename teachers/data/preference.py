@@ -51,7 +51,8 @@ class Preference(WeightTeacher):
     and is fitted as such. What was learnt stays for the next student.
 
     Deviations from ARTE: weights are trained on a draft, not shown it as an example; the probe is
-    the environment's, not chosen for discrimination; drafts are cells, not texts.
+    the environment's, not chosen for discrimination; drafts are cells, not texts. Drafts are
+    asked the very questions that follow the coming lesson (:class:`teachenv.lesson.Rehearsal`).
 
     Args:
         syllabus: What there is to teach.

@@ -100,10 +100,11 @@ class Recurrent:
         """Return the inputs and the accuracy of every cell, ``(n_cells, N_INPUTS + 1)``."""
         probed = reading.visible > 0.0
         accuracy = np.where(probed, reading.accuracy, 0.0)
-        others = accuracy.sum(axis=0) - accuracy
-        n_others = probed.sum(axis=0) - probed
-        mean = accuracy.sum() / max(int(probed.sum()), 1)
-        peers = np.where(n_others > 0, others / np.maximum(n_others, 1), mean)
+        peers: Floats = np.full(accuracy.shape, 0.5)
+        for axis in (None, 0):  # the other probed cells; those of the level, if there are any
+            others = accuracy.sum(axis=axis) - accuracy
+            n_others = probed.sum(axis=axis) - probed
+            peers = np.where(n_others > 0, others / np.maximum(n_others, 1), peers)
         even = self._syllabus.n_samples / self._syllabus.n_cells
         levels = np.arange(self._syllabus.n_levels) / max(self._syllabus.n_levels - 1, 1)
         columns = [

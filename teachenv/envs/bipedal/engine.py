@@ -180,7 +180,10 @@ class EngineBatch:
         observation = np.asarray(state["observation"], np.float32)
         if observation.shape != self.observations[lane].shape:
             raise ValueError(f"observation of shape {observation.shape}")
-        self.engine.set_state(lane, np.asarray(state["engine"], np.uint8).tobytes())
+        engine = np.asarray(state["engine"])
+        if engine.dtype != np.uint8:
+            raise ValueError(f"engine: expected uint8, got {engine.dtype}")
+        self.engine.set_state(lane, engine.tobytes())
         self.observations[lane] = observation
 
     def _advance(

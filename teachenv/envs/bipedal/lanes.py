@@ -127,7 +127,10 @@ class Lanes:
 
         Raises:
             IndexError: if this is one.
+            TypeError: if it is no whole number; True would be all lanes to NumPy.
         """
+        if isinstance(lane, bool) or not isinstance(lane, int | np.integer):
+            raise TypeError(f"lane: expected a whole number, got {lane!r:.80}")
         if not 0 <= lane < len(self.started):
             raise IndexError(f"lane {lane}: expected 0 to {len(self.started) - 1}")
 

@@ -7,6 +7,11 @@ import threading
 from gymnasium.error import ClosedEnvironmentError
 
 
+def closed() -> ClosedEnvironmentError:
+    """Return what every call of a closed environment raises."""
+    return ClosedEnvironmentError("the environment has been closed; make a new one")
+
+
 class Turn:
     """Lets one call of an environment in at a time, and none after it was closed."""
 
@@ -16,7 +21,7 @@ class Turn:
 
     def __enter__(self) -> None:
         if self.closed:
-            raise ClosedEnvironmentError("the environment has been closed; make a new one")
+            raise closed()
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(
                 "another thread is in a call of this environment; use one environment per thread"

@@ -17,7 +17,7 @@ from teachenv.envs.bipedal.lane_play import Infos, LanePlay
 from teachenv.envs.bipedal.lanes import Lanes
 from teachenv.envs.bipedal.render import Painter
 from teachenv.envs.bipedal.tracks import MASTERY, RETURN_RANGE, Track
-from teachenv.envs.bipedal.turn import Turn
+from teachenv.envs.bipedal.turn import Turn, closed
 from teachenv.envs.bipedal.walkers import action_space, observation_space
 from teachenv.errors import UserError, one_of
 from teachenv.protocols import State
@@ -80,7 +80,7 @@ class BipedalVectorEnv(Batch):
     mastery = MASTERY
     backend = "native"
 
-    _play: LanePlay
+    _open: LanePlay | None  # None once closed, whatever other threads are doing
     _painter: Any = None  # a Painter, which needs pygame
 
     def __init__(
@@ -115,7 +115,7 @@ class BipedalVectorEnv(Batch):
         self.observation_space = batch_space(self.single_observation_space, n)
         batch = EngineBatch(self.body, track, n, _positive("num_threads", num_threads), isa)
         self.isa = batch.isa
-        self._play = LanePlay(Lanes(n, track), batch, max_episode_steps)
+        self._open = LanePlay(Lanes(n, track), batch, max_episode_steps)
 
     @property
     def autoreset_mode(self) -> AutoresetMode:
@@ -126,6 +126,12 @@ class BipedalVectorEnv(Batch):
     @autoreset_mode.setter
     def autoreset_mode(self, mode: AutoresetMode) -> None:
         self.metadata["autoreset_mode"] = mode
+
+    @property
+    def _play(self) -> LanePlay:
+        if self._open is None:
+            raise closed()
+        return self._open
 
     # -- playing ---------------------------------------------------------------------------
 
@@ -253,7 +259,7 @@ class BipedalVectorEnv(Batch):
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine; every later call raises ``ClosedEnvironmentError``."""
         self._turn.closed = True
-        self._play = None  # type: ignore[assignment]  # frees the engine
+        self._open = None  # frees the engine, as soon as no call is in it
         if self._painter is not None:
             self._painter.close()
             self._painter = None

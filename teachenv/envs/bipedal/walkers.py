@@ -166,6 +166,9 @@ class BipedalEnv(TaskEnv[Floats, Floats]):
 
         return ReferencePhysics(self.body, self.track)
 
+    def _check_action(self, action: Floats) -> None:
+        """Leave that to :meth:`_read_action`."""
+
     def _advance(self, action: Floats) -> tuple[Floats, float, bool, bool]:
         if self._physics is None:
             raise ResetNeeded("step: call reset first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import gymnasium as gym
@@ -10,16 +11,18 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.actions import rounded
 from teachenv.envs.datagen.classroom import Classroom, Scores
+from teachenv.envs.datagen.domain import variants_of
+from teachenv.envs.datagen.iterates import BestIterate
 from teachenv.envs.datagen.newcomers import Newcomers
+from teachenv.envs.datagen.plans import accept
 from teachenv.envs.datagen.readings import ReadingMaker
 from teachenv.envs.datagen.rewards import Rewards
 from teachenv.envs.datagen.settings import Settings
 from teachenv.envs.datagen.skills import view_of
 from teachenv.envs.datagen.split import Part
 from teachenv.errors import UserError, refuse_unknown
-from teachenv.lesson import Cells, DataPlan, PlanItem, Syllabus
+from teachenv.lesson import Cells, DataPlan, Syllabus
 from teachenv.seeding import derive
 
 __all__ = ["MASTERED", "DataGenEnv", "Observation"]
@@ -48,14 +51,15 @@ class DataGenEnv(gym.Env[Observation, ActType]):
     "profile" (a name, or names of the known skills) and "student" (a whole number: another
     student of the same profile).
 
-    A plan's items may be malformed: a skill or level that does not exist, a count below 0, more
-    samples than a lesson may have. They are left out (or cut), counted in ``info["malformed"]``,
-    and cost the budget their samples, at least one. A plan of a whole lesson for which the budget
-    is too small is no fault: all its counts are scaled down.
+    A plan's items may be malformed: a skill, level or variant that does not exist, a count below
+    0, more samples than a lesson may have. They are left out (or cut), counted in
+    ``info["malformed"]``, and cost the budget their samples, at least one. A plan of a whole
+    lesson for which the budget is too small is no fault: all its counts are scaled down.
 
     ``info`` carries ``report`` (JSON values for people and language models), ``metric``,
-    ``taught`` (samples trained on per cell), ``spent`` (samples the lesson cost), ``malformed``,
-    and ``n_tests`` (how often the hidden test was looked at; what came of it never is there).
+    ``n_asked`` (questions behind it), ``taught`` (samples trained on per cell), ``spent``
+    (samples the lesson cost), ``malformed``, and ``n_tests`` (how often the hidden test was
+    looked at; what came of it never is there).
 
     Args:
         domain: One of :data:`teachenv.envs.datagen.domain.DOMAINS`.
@@ -63,6 +67,8 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
     Attributes:
         syllabus: What there is to teach.
+        variants: Names of every skill's variants, by which an item's option "variant" asks for
+            questions of one; none of skills that were found.
         task_space: The cells as tasks.
         return_range: Of a cell's accuracy, which is what runs record of a cell.
         mastery: Accuracy above which a cell counts as mastered.
@@ -81,7 +87,9 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         s = self.settings
         self.budget = s.budget or s.n_steps * s.n_samples
         self._view = view_of(self.domain, s.finder(), s.n_skills)
-        needs = self.domain.prerequisites if s.skill_source == "gold" else None
+        gold = s.skill_source == "gold"
+        needs = self.domain.prerequisites if gold else None
+        self.variants = variants_of(self.domain) if gold else ((),) * len(self._view.names)
         self.syllabus = Syllabus(
             self._view.names, self.domain.n_levels, s.n_steps, s.n_samples, needs
         )
@@ -112,6 +120,8 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         scores = self.classroom.begin(self._seed, base.state, base.items, probed)
         self._spent, self._over = 0, False
         self._rewards.begin(scores, probed)
+        best = self.settings.iterate == "best"
+        self._best = BestIterate(self._rewards.metric, self.classroom) if best else None
         self.reading = self._readings.begin(scores, self._seed)
         self._begin()
         return self._observation(), self._info(0, 0)
@@ -134,11 +144,13 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         """
         if self._over:
             raise ResetNeeded("step: the episode is over or none was started; call reset()")
-        counts, cost, malformed = self._accept(plan)
+        accepted, cost, malformed = self._accept(plan)
         before, step = self.classroom.last, self.classroom.step
-        generated = self._generated(counts, step)
+        generated = self._generated(accepted, step)
         _, after = self.classroom.teach(generated)
         self._spent += cost
+        if self._best is not None:
+            self._best.offer(self.classroom)
         target = self.settings.target_metric
         terminated = bool(target) and self._rewards.metric(after) >= target
         truncated = step + 1 >= self.settings.n_steps or self._spent >= self.budget
@@ -146,7 +158,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         made = self.classroom.made
         self.reading = self._readings.after(
             after,
-            asked=counts,
+            asked=accepted.counts(self.syllabus.shape),
             taught=self._view.count(made.items if made else None),
             budget_left=1.0 - self._spent / self.budget,
         )
@@ -158,31 +170,17 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         scaled = reward * self.settings.reward_scale
         return self._observation(), scaled, terminated, truncated, info
 
-    def _accept(self, plan: DataPlan) -> tuple[NDArray[np.int64], int, int]:
-        """Return the samples of a plan per cell, what they cost, and its malformed items."""
-        counts, malformed = np.zeros(self.syllabus.shape, dtype=np.int64), 0
-        limit = left = min(self.syllabus.n_samples, self.budget - self._spent)
-        if limit < plan.total <= self.syllabus.n_samples and all(map(self._exists, plan.items)):
-            wished = plan.counts(self.syllabus.shape).astype(np.float64)
-            return rounded(wished, limit), limit, 0
-        for item in plan.items:
-            wanted = int(item.count)
-            exists = self._exists(item)
-            paid = min(left, wanted if exists else max(1, wanted))
-            if exists:
-                counts[item.skill, item.level] += paid
-            malformed += not exists or paid < wanted
-            left -= paid
-        return counts, limit - left, malformed
+    def _accept(self, plan: DataPlan) -> tuple[DataPlan, int, int]:
+        """Return what is taught of a plan, what it costs, and its malformed items."""
+        left = min(self.syllabus.n_samples, self.budget - self._spent)
+        return accept(plan, self.syllabus, self.variants, left)
 
-    def _generated(self, counts: NDArray[np.int64], step: int) -> DataPlan:
+    def _generated(self, plan: DataPlan, step: int) -> DataPlan:
         """Return the plan in the domain's own cells."""
-        rng = derive(self._seed, "mixture", step)
+        if self._view.shares is None:
+            return plan
+        rng, counts = derive(self._seed, "mixture", step), plan.counts(self.syllabus.shape)
         return DataPlan.of_counts(self._view.generated(counts, rng))
-
-    def _exists(self, item: PlanItem) -> bool:
-        n_skills, n_levels = self.syllabus.shape
-        return 0 <= item.skill < n_skills and 0 <= item.level < n_levels and item.count >= 0
 
     # -- what teachers may ask besides -----------------------------------------------------------
 
@@ -216,11 +214,10 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         step, last = self.classroom.step, self.classroom.last
         generated = (self._generated(self._accept(plan)[0], step) for plan in plans)
         after = self.classroom.rehearsals(generated)
-        before = self._view.means(last.items, last.right)
-        return [self._view.means(scores.items, scores.right) - before for scores in after]
+        return [self._view.change(last, scores) for scores in after]
 
     def evaluate(self, part: Part = "test", size: int = 0) -> Scores:
-        """Question the student on another part of the items; nobody learns from it.
+        """Question the student (see the setting ``iterate``); nobody learns from it.
 
         Args:
             part: "validation" (to choose among students) or "test" (to report; counted).
@@ -235,7 +232,13 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         self._require_student()
         if part not in ("validation", "test"):
             raise UserError(f'evaluate: expected "validation" or "test", got {part!r}')
-        return self.classroom.ask(part, size)
+        with self._best.in_place(self.classroom) if self._best else nullcontext():
+            return self.classroom.ask(part, size)
+
+    @property
+    def iterate(self) -> int:
+        """Lessons of the student that :meth:`evaluate` questions."""
+        return self._best.number if self._best else self.classroom.step
 
     def _require_student(self) -> None:
         if not hasattr(self, "reading"):
@@ -274,6 +277,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         return {
             "report": dict(self.reading.report),
             "metric": self._rewards.metric(self.classroom.last),
+            "n_asked": self._rewards.n_asked(self.classroom.last),
             "taught": self._readings.taught,
             "spent": spent,
             "malformed": malformed,

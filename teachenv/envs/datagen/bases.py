@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import json
 import os
-import re
-import secrets
-import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -23,6 +18,7 @@ from numpy.typing import NDArray
 from teachenv.envs.datagen.domain import Domain
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.items import Items
+from teachenv.envs.datagen.sources import source_hash
 from teachenv.lesson import DataPlan
 from teachenv.protocols import State
 from teachenv.seeding import derive, derive_int
@@ -59,8 +55,8 @@ def cache_folder() -> Path:
 class Bases:
     """Gives base students of one kind.
 
-    A base is named by the hash of :data:`VERSION`, the domain, the student (ids, options and the
-    source of their modules), what is known and how it was trained. At most
+    A base is named by the hash of :data:`VERSION`, the domain, the student (ids, options and all
+    of our code that they and this class import), what is known and how it was trained. At most
     :data:`MAX_IN_MEMORY` stay in memory. A file that cannot be read is built anew; a folder that
     cannot be written is done without.
 
@@ -83,8 +79,8 @@ class Bases:
     ) -> None:
         self._engine = Engine(domain)
         self._samples, self._epochs = samples, epochs
-        sources = [_source(type(domain)), _source(student)]
-        self._kind = json.dumps([VERSION, samples, epochs, dict(options), sources], sort_keys=True)
+        source = source_hash(type(domain), student, Bases)
+        self._kind = json.dumps([VERSION, samples, epochs, dict(options), source], sort_keys=True)
         self._kept: OrderedDict[str, Base] = OrderedDict()
 
     def get(
@@ -124,23 +120,6 @@ class Bases:
         assert items is not None
         student.train(items, seed=derive_int(seed, "base training"), epochs=self._epochs)
         return Base(student.state_dict(), items)
-
-
-@functools.cache
-def _source(cls: type) -> str:
-    """Return the hash of a class's module and of those beside it that it imports from.
-
-    A class typed in at a prompt has no source; it is told from all others of other processes.
-    """
-    module = inspect.getmodule(cls)
-    try:
-        own = inspect.getsource(module)  # type: ignore[arg-type]  # none at all is a TypeError
-    except (OSError, TypeError):
-        return secrets.token_hex(16)
-    assert module is not None
-    beside = sorted(set(re.findall(rf"from ({module.__package__}\.\w+) import", own)))
-    texts = [own, *(inspect.getsource(sys.modules[name]) for name in beside)]
-    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
 # -- files -------------------------------------------------------------------------------------

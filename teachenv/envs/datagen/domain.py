@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from teachenv.envs.datagen.items import Format, Items
 from teachenv.errors import UserError, unknown
 
-__all__ = ["BARE_DOMAINS", "DOMAINS", "Domain", "Keep", "make_domain"]
+__all__ = ["BARE_DOMAINS", "DOMAINS", "Domain", "Keep", "Varied", "make_domain", "variants_of"]
 
 CellKind = Literal["taught", "noise", "known"]
 """A cell can be learnt; or its answers are random; or every student has mastered it before."""
@@ -83,6 +83,28 @@ class Domain(Protocol):
 
     def show(self, answer: NDArray[np.int16]) -> str:
         """Return one answer (shape ``()`` or ``(answer_width,)``) for people."""
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """A domain some of whose skills have variants, such as sums with a carry and without.
+
+    A plan may ask for one by the option "variant" of an item; every variant occurs among the
+    questions that are drawn of every level.
+
+    Attributes:
+        variants: Names of each skill's variants; none for a skill that has none.
+    """
+
+    variants: tuple[tuple[str, ...], ...]
+
+    def variant(self, items: Items) -> NDArray[np.int64]:
+        """Return the variant of every item, an index into its skill's; 0 where it has none."""
+
+
+def variants_of(domain: Domain) -> tuple[tuple[str, ...], ...]:
+    """Return the names of each skill's variants."""
+    return domain.variants if isinstance(domain, Varied) else ((),) * len(domain.skills)
 
 
 DOMAINS: dict[str, str] = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.domain import Domain
+from teachenv.envs.datagen.domain import Domain, variants_of
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import draw
 from teachenv.errors import UserError
@@ -75,20 +76,22 @@ class Engine:
         """Make the data of a plan.
 
         Args:
-            plan: What is asked for.
+            plan: What is asked for; the option "variant" of an item names one of its skill.
             rng: Randomness of the data.
             locked: Cells whose prerequisites are missing: the student cannot make sense of
-                them, so their answers are shuffled. ``None`` for none.
+                them, so questions get each other's answers, or wrong ones where a cell's are
+                all the same. ``None`` for none.
         """
-        counts = plan.counts(self.domain.kinds.shape)
+        counts, wanted = plan.counts(self.domain.kinds.shape), Counter[tuple[int, int, str]]()
+        for item in plan.items:
+            wanted[item.skill, item.level, item.options.get("variant", "")] += item.count
         parts = []
-        for skill, level in np.argwhere(counts > 0):
-            items = self._cell(int(skill), int(level), int(counts[skill, level]), rng)
+        for (skill, level, variant), n in sorted(wanted.items()):
+            items = self._cell(skill, level, n, rng, self._variant(skill, variant)) if n else None
             if items is None:
                 continue
             if locked is not None and locked[skill, level]:
-                shuffled = items.answers[rng.permutation(len(items))]
-                items = items.answered(shuffled)
+                items = self._senseless(items, rng)
             parts.append(items)
         if not parts:
             return Made(None, np.zeros_like(counts), counts)
@@ -105,9 +108,22 @@ class Engine:
         left = items.take(kept) if kept.any() else None
         return Made(left, made, counts - made)
 
-    def _cell(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+    def _variant(self, skill: int, name: str) -> int | None:
+        """Return the index of a skill's variant; ``None`` for any."""
+        return variants_of(self.domain)[skill].index(name) if name else None
+
+    def _cell(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> Items | None:
         """Make the items of a cell, ``n`` at most; ``None`` for none."""
-        return draw(self.domain, skill, level, n, "train", rng)
+        return draw(self.domain, skill, level, n, "train", rng, variant)
+
+    def _senseless(self, items: Items, rng: np.random.Generator) -> Items:
+        """Return items of a cell with each other's answers; wrong ones if all are the same."""
+        answers = items.answers
+        if (answers == answers[0]).all():
+            return items.answered(self.domain.wrong(items, rng))
+        return items.answered(np.roll(answers, rng.integers(1, len(items)), axis=0))
 
     def _err(self, items: Items, rng: np.random.Generator) -> Items:
         answers = items.answers

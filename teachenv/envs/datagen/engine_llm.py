@@ -7,11 +7,11 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.domain import Domain
+from teachenv.envs.datagen.domain import Domain, Varied
 from teachenv.envs.datagen.engine import Engine
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import draw, part_of
-from teachenv.envs.datagen.texts import read_answer
+from teachenv.envs.datagen.texts import ANSWER, ask_each, read_answer
 from teachenv.errors import UserError, one_of
 from teachenv.llm import Chat, NoJsonError, read_json
 
@@ -25,10 +25,6 @@ BATCH = 20
 _WRITE = (
     "You write training questions with right answers, in exactly the form of the examples. Reply "
     'with a JSON object {"items": [{"question": text, "answer": text}, ...]}.'
-)
-_ANNOTATE = (
-    'You answer questions. Reply with a JSON object {"answers": [...]} that holds one text per '
-    "question, in order, and nothing else."
 )
 _NAME = (
     "Name the skill that each question needs, in two or three words; equal skills get equal "
@@ -56,7 +52,7 @@ class LlmEngine(Engine):
 
     "annotate": the domain draws questions of the training part, the model answers them. "write":
     the model writes questions and answers after three examples; what the domain cannot read,
-    what is of another cell's form or another part than training, and what repeats a question is
+    what is of another cell, variant or part than asked for, and what repeats a question is
     thrown away. ``n_asked`` and ``n_accepted`` count; the budget is spent either way.
 
     Args:
@@ -89,36 +85,52 @@ class LlmEngine(Engine):
         self.chat, self.way = chat, way
         self.n_asked, self.n_accepted = 0, 0
 
-    def _cell(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+    def _cell(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> Items | None:
         """Make up to ``n`` items of a cell."""
-        items = (self._annotated if self.way == "annotate" else self._written)(skill, level, n, rng)
+        make = self._annotated if self.way == "annotate" else self._written
+        items = make(skill, level, n, rng, variant)
         self.n_asked += n
         self.n_accepted += 0 if items is None else len(items)
         return items
 
-    def _annotated(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
-        items = draw(self.domain, skill, level, n, "train", rng)
+    def _annotated(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> Items | None:
+        items = draw(self.domain, skill, level, n, "train", rng, variant)
         answers, kept = items.answers.copy(), np.zeros(n, dtype=np.bool_)
         for start in range(0, n, BATCH):
             batch = range(start, min(start + BATCH, n))
             questions = [self.domain.text(items, index)["question"] for index in batch]
-            replies = _texts(self.chat, _ANNOTATE, questions, "answers")
-            for index, reply in zip(batch, replies, strict=False):
+            replies = ask_each(self.chat, ANSWER, questions, "answers")
+            for index, reply in zip(batch, replies, strict=True):
                 answer = read_answer(self.domain.format, reply)
                 if answer is not None:
                     answers[index], kept[index] = answer, True
         return items.answered(answers).take(kept) if kept.any() else None
 
-    def _written(self, skill: int, level: int, n: int, rng: np.random.Generator) -> Items | None:
+    def _written(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> Items | None:
         found = []
         for start in range(0, n, BATCH):
-            found += self._read(skill, level, min(BATCH, n - start), rng)
-        return Items.concat(found) if found else None
+            found += self._read(skill, level, min(BATCH, n - start), rng, variant)
+        if not found:
+            return None
+        items = Items.concat(found)
+        kept = part_of(items.keys) == 0
+        if variant is not None:
+            assert isinstance(self.domain, Varied)
+            kept &= self.domain.variant(items) == variant
+        return items.take(kept) if kept.any() else None
 
-    def _read(self, skill: int, level: int, n: int, rng: np.random.Generator) -> list[Items]:
-        """Let the model write ``n`` items; return those that may train."""
+    def _read(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> list[Items]:
+        """Let the model write ``n`` items; return those that can be read."""
         assert isinstance(self.domain, Readable)
-        examples = draw(self.domain, skill, level, 3, "train", rng)
+        examples = draw(self.domain, skill, level, 3, "train", rng, variant)
         shown = [self.domain.text(examples, index) for index in range(3)]
         request = f"Examples: {shown}\nWrite {n} more, all different."
         messages = [{"role": "system", "content": _WRITE}, {"role": "user", "content": request}]
@@ -131,8 +143,8 @@ class LlmEngine(Engine):
             for r in rows
             if isinstance(r, dict)
         ]
-        items = [self.domain.read(skill, level, *pair) for pair in texts]
-        return [item for item in items if item is not None and part_of(item.keys)[0] == 0]
+        items = (self.domain.read(skill, level, *pair) for pair in texts)
+        return [item for item in items if item is not None]
 
 
 class LlmGrouping:
@@ -154,8 +166,8 @@ class LlmGrouping:
         for start in range(0, len(items), BATCH):
             batch = range(start, min(start + BATCH, len(items)))
             questions = [domain.text(items, index)["question"] for index in batch]
-            replies = _texts(chat, _NAME, questions, "skills")
-            named += [*replies, *["other"] * len(questions)][: len(questions)]
+            replies = ask_each(chat, _NAME, questions, "skills")
+            named += [reply or "other" for reply in replies]
         category = _categories(chat, sorted(set(named)), n_skills)
         labels = [category.get(name, "other") for name in named]
         self.names = tuple(sorted(set(labels)))
@@ -170,27 +182,17 @@ class LlmGrouping:
 
 
 def _categories(chat: Chat, names: list[str], n_skills: int) -> dict[str, str]:
-    """Return the category of every name; at most ``n_skills`` of them, "other" among them."""
+    """Return the category of names: ``n_skills`` at most, with the one of names left out."""
     messages = [
         {"role": "system", "content": _GROUP.format(n=n_skills)},
         {"role": "user", "content": "\n".join(names)},
     ]
     try:
         groups = dict(read_json(chat.ask(messages, as_json=True))["categories"])
-        kept = list(groups.items())[: max(1, n_skills - 1)]
-        return {str(n): str(group) for group, members in kept for n in members}
+        kept = [(str(name), str(g)) for g in list(groups)[:n_skills] for name in groups[g]]
     except (NoJsonError, KeyError, TypeError, ValueError):
         return {}
-
-
-def _texts(chat: Chat, system: str, questions: list[str], key: str) -> list[str]:
-    """Return a model's list of texts; an empty one where its reply holds none."""
-    lines = [f"Question {number}: {text}" for number, text in enumerate(questions, 1)]
-    messages = [
-        {"role": "system", "content": system},
-        {"role": "user", "content": "\n".join(lines)},
-    ]
-    try:
-        return [str(text) for text in read_json(chat.ask(messages, as_json=True))[key]]
-    except (NoJsonError, KeyError, TypeError):
-        return []
+    if set(names) - {name for name, _ in kept}:
+        first = [str(g) for g in list(groups)[: n_skills - 1]]
+        kept = [(name, group) for name, group in kept if group in first]
+    return dict(kept)

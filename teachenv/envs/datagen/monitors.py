@@ -57,15 +57,15 @@ def teacher_hacking(
         proxy: Accuracy under the engine's answers on questions it was trained on, see
             :func:`proxy_accuracy`; one per reading.
         golden: Accuracy under the true checker on other questions, at the same moments.
-        n_proxy: Questions behind a proxy reading.
-        n_golden: Questions behind a golden reading.
+        n_proxy: Questions behind a proxy reading; without any nothing is flagged.
+        n_golden: Questions behind a golden reading, likewise.
 
     Raises:
         ValueError: if the curves differ in length.
     """
     if len(proxy) != len(golden):
         raise ValueError(f"expected equally many readings, got {len(proxy)} and {len(golden)}")
-    if len(golden) <= WINDOW:
+    if len(golden) <= WINDOW or not (n_proxy and n_golden):
         return Hacking(False, 0, 0.0, 0.0)
     p, g = _smooth(proxy), _smooth(golden)
     best = int(g.argmax())

@@ -39,6 +39,10 @@ class Rewards:
         accuracy = scores.accuracy[self._goal]
         return float(accuracy.mean()) if accuracy.size else 0.0
 
+    def n_asked(self, scores: Scores) -> int:
+        """Return how many questions are behind :meth:`metric`."""
+        return int(self._goal[scores.items.skill, scores.items.level].sum())
+
     def of_lesson(
         self, before: Scores, after: Scores, counts: NDArray[np.int64], spent: float, last: bool
     ) -> float:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from teachenv.envs.datagen.classroom import TrainMode
 from teachenv.envs.datagen.domain import Domain, make_domain
 from teachenv.envs.datagen.engine import Engine
+from teachenv.envs.datagen.iterates import ITERATES
 from teachenv.envs.datagen.profiles import PROFILES
 from teachenv.envs.datagen.skills import SOURCES, Finder
 from teachenv.errors import UserError, at_least, one_of, refuse_unknown
@@ -52,6 +53,9 @@ class Settings:
         target_metric: The episode terminates once the metric is at least this; 0 for never.
         target_cells: ``(skill, level)`` indices of the domain's cells that count.
         calibration: Accuracy to aim at (DARC's "medium" is 0.5).
+        iterate: Which student is meant where an episode's is evaluated: "last", or "best" by the
+            metric on ``probe_size`` validation questions per cell, which it is asked before the
+            first and after every lesson.
         profile: What a new student knows: "fresh", "warm" (the easier levels) or "random" (those
             of a random half of the skills).
         n_profiles: How many different students there are for the profile "random"; 0 for a new
@@ -91,6 +95,7 @@ class Settings:
     target_metric: float = 0.0
     target_cells: Sequence[Sequence[int]] = ()
     calibration: float = 0.5
+    iterate: str = "last"
     profile: str = "warm"
     n_profiles: int = 8
     warm_levels: int = 0
@@ -168,6 +173,7 @@ class Settings:
         one_of("train_mode", self.train_mode, get_args(TrainMode))
         one_of("reward_mode", self.reward_mode, REWARD_MODES)
         one_of("profile", self.profile, PROFILES)
+        one_of("iterate", self.iterate, ITERATES)
         if not callable(self.skill_source):
             one_of("skill_source", self.skill_source, (*SOURCES, "llm"))
         one_of("engine", self.engine, ("own", "annotate", "write"))

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.classroom import cell_means
+from teachenv.envs.datagen.classroom import Scores, cell_means
 from teachenv.envs.datagen.domain import Domain
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import draw
@@ -143,6 +143,13 @@ class SkillView:
     def means(self, items: Items, values: NDArray[np.generic]) -> Cells:
         """Return the mean of a value per item in every told cell, 0 where there is none."""
         return cell_means(self.grouping.label(items), items.level, values, self.shape)
+
+    def change(self, before: Scores, after: Scores) -> Cells:
+        """Return the change of accuracy in every told cell, 0 where either has no question."""
+        means = [self.means(scores.items, scores.right) for scores in (before, after)]
+        seen = (self.count(before.items) > 0) & (self.count(after.items) > 0)
+        change: Cells = (means[1] - means[0]) * seen
+        return change
 
     def count(self, items: Items | None) -> NDArray[np.int64]:
         """Return the items in every told cell."""

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.domain import Domain
+from teachenv.envs.datagen.domain import Domain, Varied
 from teachenv.envs.datagen.items import Items
 
 __all__ = ["PARTS", "Part", "draw", "part_of"]
@@ -32,7 +32,13 @@ def part_of(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def draw(
-    domain: Domain, skill: int, level: int, n: int, part: Part, rng: np.random.Generator
+    domain: Domain,
+    skill: int,
+    level: int,
+    n: int,
+    part: Part,
+    rng: np.random.Generator,
+    variant: int | None = None,
 ) -> Items:
     """Draw items of one cell that belong to one part.
 
@@ -43,6 +49,8 @@ def draw(
         n: How many, at least 1; items may repeat where a cell has few.
         part: The part.
         rng: Its randomness.
+        variant: Index of the skill's variant, see :class:`teachenv.envs.datagen.domain.Varied`;
+            ``None`` for any.
 
     Raises:
         ValueError: if the cell seems to have no item of that part.
@@ -55,6 +63,9 @@ def draw(
         share = (n_found + 1) / (n_drawn + 1)
         count = min(max(8, int((n - n_found) / share * 1.1)), MAX_BATCH) if found else n
         items = domain.draw(skill, level, count, rng, lambda keys: part_of(keys) == wanted)
+        if variant is not None:
+            assert isinstance(domain, Varied)
+            items = items.take(domain.variant(items) == variant)
         found.append(items)
         n_found, n_drawn = n_found + len(items), n_drawn + count
         if n_found >= n:

@@ -1,15 +1,50 @@
-"""Tokens as text for language models, and back."""
+"""Questions and answers as text for language models, and back."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.items import Format
+from teachenv.llm import Chat, NoJsonError, read_json
 
-__all__ = ["read_answer", "written"]
+__all__ = ["ANSWER", "ask_each", "read_answer", "written"]
+
+ANSWER = (
+    'You answer questions. Reply with a JSON object {"answers": [...]} that holds one text per '
+    "question, in order, and nothing else."
+)
+"""What a model is told that answers questions."""
+
+
+def ask_each(
+    chat: Chat, system: str, questions: Sequence[str], key: str, before: Sequence[str] = ()
+) -> list[str]:
+    """Put questions to a model in one request.
+
+    Args:
+        chat: The model.
+        system: What it is told; to reply with a JSON object of one list.
+        questions: The questions.
+        key: Name of the list.
+        before: Lines before the questions.
+
+    Returns:
+        One text per question; empty ones where the reply lacks them.
+    """
+    lines = [f"Question {number}: {text}" for number, text in enumerate(questions, 1)]
+    messages = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": "\n".join([*before, *lines])},
+    ]
+    try:
+        texts = [str(text) for text in read_json(chat.ask(messages, as_json=True))[key]]
+    except (NoJsonError, KeyError, TypeError):
+        texts = []
+    return [*texts, *[""] * len(questions)][: len(questions)]
 
 
 def written(format: Format, tokens: NDArray[np.int16]) -> str:

@@ -1,98 +1,151 @@
-"""Skill trees: one tree per skill, whose subskills are bands of levels that get samples."""
+"""Skill trees: one tree per skill, whose subskills are variants and bands of levels."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.actions import rounded
-from teachenv.lesson import Cells
 
-__all__ = ["PROPOSERS", "Trees", "level_bands"]
+if TYPE_CHECKING:
+    from teachenv.envs.datagen.proposers import Proposer
 
-PROPOSERS = ("list", "errors")
+__all__ = ["Seen", "Subskill", "Trees", "subskills"]
 
 
-def level_bands(n_levels: int, n_slots: int) -> NDArray[np.bool_]:
-    """Return the bands of levels that subskills stand for, the narrow and easy ones first.
+class Subskill(NamedTuple):
+    """Some questions of a skill.
 
-    Args:
-        n_levels: Levels of a skill.
-        n_slots: How many bands at most; 0 for all.
-
-    Returns:
-        Bool of shape ``(n_bands, n_levels)``.
+    Attributes:
+        variant: 0 for all, v for the v-th variant of the skill.
+        first: The lowest level.
+        last: The highest.
     """
-    bands = np.zeros((0, n_levels), dtype=np.bool_)
-    for width in range(1, n_levels + 1):
-        for first in range(n_levels - width + 1):
-            levels = np.arange(n_levels)
-            bands = np.vstack([bands, (levels >= first) & (levels < first + width)])
-    return bands[: n_slots or None]
+
+    variant: int
+    first: int
+    last: int
+
+    @property
+    def where(self) -> tuple[slice, int]:
+        """Its place in arrays of shape ``(n_levels, n_variants + 1)``."""
+        return slice(self.first, self.last + 1), self.variant
+
+
+def subskills(n_levels: int, n_variants: int) -> list[Subskill]:
+    """Return all subskills of a skill: narrow bands first, then whole ones, then easy ones."""
+    found = [
+        Subskill(variant, first, first + width)
+        for width in range(n_levels)
+        for variant in range(1 + n_variants)
+        for first in range(n_levels - width)
+    ]
+    return found
+
+
+class Seen(NamedTuple):
+    """Answers by skill, level and variant: float64 ``(n_skills, n_levels, n_variants + 1)``.
+
+    Attributes:
+        asked: How many; variant 0 counts all.
+        right: How many were right.
+    """
+
+    asked: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    def accuracy(self, skill: int, subskill: Subskill) -> float:
+        """Return the share of right answers: of the band if no question was of the variant.
+
+        0 if there was none at all.
+        """
+        for each in (subskill, subskill._replace(variant=0)):
+            asked = self.asked[skill][each.where].sum()
+            if asked > 0:
+                return float(self.right[skill][each.where].sum() / asked)
+        return 0.0
 
 
 class Trees:
     """Which subskills exist and how many samples a lesson has for each.
 
     Args:
-        n_skills: Trees.
-        bands: Levels of the subskills, the same for every tree: see :func:`level_bands`.
+        n_levels: Levels of every skill.
+        n_variants: Variants of each skill; a tree per skill.
+        n_slots: Subskills of a tree at most; 0 for all there are.
         block: Samples a new subskill gets, and by which allocations are changed.
         limit: Samples of a subskill at most.
-        proposer: Which subskill is next: "list", in the order of ``bands``; "errors", the one
-            with most errors on the probe.
+        proposer: Says which subskills are next.
 
     Attributes:
-        exists: Bool of shape ``(n_skills, n_bands)``.
-        alloc: Samples wanted per subskill, int64 of the same shape.
-        last: What was done last to each tree: subskills added, allocation added and taken away
-            (in blocks), float64 ``(n_skills, 3)``.
-        full: Trees that were to explore but had nothing left to add, bool ``(n_skills,)``.
+        slots: The subskills of every tree, in the order they were added.
+        sizes: How many subskills each tree can have, int64 ``(n_skills,)``; the largest is the
+            number of slots M.
+        alloc: Samples wanted per slot, int64 ``(n_skills, M)``.
+        last: What was done to each tree since :meth:`begin_step`: subskills added, allocation
+            added and taken away (in blocks), float64 ``(n_skills, 3)``.
+        full: Trees that were to explore but had nothing to add, bool ``(n_skills,)``.
     """
 
     def __init__(
         self,
-        n_skills: int,
-        bands: NDArray[np.bool_],
+        n_levels: int,
+        n_variants: Sequence[int],
         *,
+        n_slots: int,
         block: int,
         limit: int,
-        proposer: Literal["list", "errors"] = "list",
+        proposer: Proposer,
     ) -> None:
-        self.bands, self._block, self._limit, self._proposer = bands, block, limit, proposer
-        self.exists = np.zeros((n_skills, len(bands)), dtype=np.bool_)
-        self.alloc = np.zeros((n_skills, len(bands)), dtype=np.int64)
+        self._block, self._limit, self._proposer = block, limit, proposer
+        known = np.array([len(subskills(n_levels, n)) for n in n_variants])
+        self.sizes = np.minimum(known, n_slots or known.max())
+        self.slots: list[list[Subskill]] = [[] for _ in n_variants]
+        self.alloc = np.zeros((len(self.sizes), self.sizes.max()), dtype=np.int64)
+        self._shape = len(n_variants), n_levels, 1 + max(n_variants)
         self.begin_step()
+
+    @property
+    def exists(self) -> NDArray[np.bool_]:
+        """Which slots hold a subskill, bool ``(n_skills, M)``."""
+        held = np.array([len(slots) for slots in self.slots])
+        exists: NDArray[np.bool_] = np.arange(self.alloc.shape[1]) < held[:, None]
+        return exists
+
+    @property
+    def free(self) -> NDArray[np.int64]:
+        """How many subskills each tree can still add, int64 ``(n_skills,)``."""
+        free: NDArray[np.int64] = self.sizes - self.exists.sum(axis=1)
+        return free
 
     def begin_step(self) -> None:
         """Forget what was done last."""
-        n_skills = len(self.exists)
-        self.last = np.zeros((n_skills, 3))
-        self.full = np.zeros(n_skills, dtype=np.bool_)
+        self.last = np.zeros((len(self.slots), 3))
+        self.full = np.zeros(len(self.slots), dtype=np.bool_)
 
-    def of_bands(self, cells: Cells) -> Cells:
-        """Return the mean over the levels of each subskill, from values per cell."""
-        share = self.bands / self.bands.sum(axis=1, keepdims=True)
-        mean: Cells = cells @ share.T
-        return mean
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of values by skill, level and variant over every slot, 0 in empty ones."""
+        sums = np.zeros(self.alloc.shape)
+        for skill, slots in enumerate(self.slots):
+            sums[skill, : len(slots)] = [values[skill][each.where].sum() for each in slots]
+        return sums
 
-    def explore(self, skill: int, n: int, accuracy: Cells) -> None:
+    def explore(self, skill: int, n: int, seen: Seen) -> None:
         """Add up to ``n`` subskills with one block each; a full tree is left as it is.
 
         Args:
             skill: The tree.
             n: How many.
-            accuracy: On the probe, per cell.
+            seen: The probe's answers.
         """
-        free = np.flatnonzero(~self.exists[skill])
-        if self._proposer == "errors":
-            free = free[np.argsort(self.of_bands(accuracy)[skill, free], kind="stable")]
-        added = free[:n]
-        self.full[skill] = len(added) == 0
-        self.exists[skill, added] = True
-        self.alloc[skill, added] = min(self._block, self._limit)
+        slots, n = self.slots[skill], min(n, int(self.free[skill]))
+        added = self._proposer(skill, n, slots, seen)[:n] if n else []
+        self.full[skill] = not added
+        self.alloc[skill, len(slots) : len(slots) + len(added)] = min(self._block, self._limit)
+        slots += added
         self.last[skill, 0] += len(added)
 
     def exploit(self, skill: int, change: NDArray[np.int64]) -> None:
@@ -103,11 +156,10 @@ class Trees:
         self.last[skill, 1:] += moved[moved > 0].sum(), -moved[moved < 0].sum()
         self.alloc[skill] = after
 
-    def exploit_weakest(self, skill: int, accuracy: Cells) -> None:
+    def exploit_weakest(self, skill: int, seen: Seen) -> None:
         """Give a block more to the subskill with most errors on the probe."""
-        known = np.where(self.exists[skill], self.of_bands(accuracy)[skill], np.inf)
-        change = np.zeros(len(self.bands), dtype=np.int64)
-        change[known.argmin()] = self._block
+        change = np.zeros(self.alloc.shape[1], dtype=np.int64)
+        change[np.argmin([seen.accuracy(skill, each) for each in self.slots[skill]])] = self._block
         self.exploit(skill, change)
 
     def exploit_all(self, skill: int) -> None:
@@ -121,9 +173,16 @@ class Trees:
         self.exploit(skill, -self.alloc[skill])
 
     def counts(self, n: int) -> NDArray[np.int64]:
-        """Return the samples of a lesson per cell: the allocations, scaled down to ``n``.
+        """Return the samples of a lesson: the allocations, scaled down to ``n``.
 
         All trees share the lesson; a subskill's samples are spread evenly over its levels.
+
+        Returns:
+            Int64 by skill, level and variant, ``(n_skills, n_levels, n_variants + 1)``; variant
+            0 is any.
         """
-        share = self.bands / self.bands.sum(axis=1, keepdims=True)
-        return rounded(self.alloc @ share, n)
+        wanted = np.zeros(self._shape)
+        for skill, slots in enumerate(self.slots):
+            for each, samples in zip(slots, self.alloc[skill], strict=False):
+                wanted[skill][each.where] += samples / (1 + each.last - each.first)
+        return rounded(wanted, n)

@@ -44,6 +44,8 @@ class Math:
     about by hand. Commuted questions, and lists to sort of equal digits, count as one question
     in the split.
 
+    Sums, differences and products have two variants: with a carry (or borrow) and without.
+
     Level l needs level l - 1; "mul" and "sub" need "add", "mod" needs "sub", "max" needs
     "compare".
 
@@ -86,6 +88,7 @@ class Math:
         self._operations += [NOISE] * n_noise + [KNOWN] * n_known
         kinds = ["taught"] * len(names) + ["noise"] * n_noise + ["known"] * n_known
         self.kinds = np.repeat(np.array(kinds)[:, None], n_levels, axis=1)
+        self.variants = tuple(operation.variants for operation in self._operations)
         self.prerequisites = self._prerequisites()
         self._set_tokens(names, noise + known)
         samples = max(1500, 10_000 // len(names))
@@ -204,6 +207,16 @@ class Math:
         same = self.grade(items, answers)
         answers[same] = self.wrong(items, rng)[same]
         return answers
+
+    def variant(self, items: Items) -> NDArray[np.int64]:
+        """Return whether the working has a carry or borrow; 0 where none is told apart."""
+        variants = np.zeros(len(items), dtype=np.int64)
+        for skill in np.unique(items.skill):
+            rows = np.flatnonzero(items.skill == skill)
+            operation = self._operations[skill]
+            operands = operation.read(items.inputs["tokens"][rows, 1:].astype(np.int64))
+            variants[rows] = operation.variant(operands)
+        return variants
 
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return how questions look without their operation: family, length and field."""

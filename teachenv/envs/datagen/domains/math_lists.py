@@ -17,6 +17,7 @@ class _List:
     family = "list"
     symbol = ""
     needs: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         digits = np.full((n, self.width), -1)
@@ -32,6 +33,9 @@ class _List:
 
     def canonical(self, operands: Ints) -> Ints:
         return operands
+
+    def variant(self, operands: Ints) -> Ints:
+        return np.zeros(len(operands), dtype=np.int64)
 
     def write(self, operands: Ints) -> Ints:
         return operands + DIGIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domains.math_operation import (
     DIGIT,
@@ -25,9 +26,13 @@ class _Numbers:
     family = "numbers"
     symbol = ""
     needs: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return _numbers(level, (n, 2), rng)
+
+    def variant(self, operands: Ints) -> Ints:
+        return np.zeros(len(operands), dtype=np.int64)
 
     def canonical(self, operands: Ints) -> Ints:
         return np.sort(operands, axis=1)
@@ -50,6 +55,11 @@ class _Numbers:
 class _Add(_Numbers):
     symbol = "+"
     answer_width = _SUM_DIGITS
+    variants: tuple[str, ...] = ("without carry", "with carry")
+
+    def variant(self, operands: Ints) -> Ints:
+        first, second = (_digits(operands[:, i], MAX_LEVELS) for i in (0, 1))
+        return _any(first + second > 9)
 
     def solve(self, operands: Ints) -> Ints:
         return _units_first(operands.sum(axis=1), self.answer_width)
@@ -65,6 +75,11 @@ class _Add(_Numbers):
 class _Subtract(_Numbers):
     symbol = "-"
     needs: tuple[str, ...] = ("add",)
+    variants: tuple[str, ...] = ("without borrow", "with borrow")
+
+    def variant(self, operands: Ints) -> Ints:
+        first, second = (_digits(operands[:, i], MAX_LEVELS) for i in (0, 1))
+        return _any(first < second)
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return -np.sort(-super().draw(level, n, rng), axis=1)
@@ -92,6 +107,10 @@ class _Multiply(_Numbers):
     answer_width = _SUM_DIGITS
     family = "number and digit"
     needs: tuple[str, ...] = ("add",)
+    variants: tuple[str, ...] = ("without carry", "with carry")
+
+    def variant(self, operands: Ints) -> Ints:
+        return _any(_digits(operands[:, 0], MAX_LEVELS) * operands[:, 1:] > 9)
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         return np.stack([_numbers(level, n, rng), rng.integers(2, 10, n)], axis=1)
@@ -188,6 +207,11 @@ class _Known(_Numbers):
 class _Noise(_Add):
     """Looks like an addition; its answers are replaced by random digits."""
 
+    variants: tuple[str, ...] = ()
+
+    def variant(self, operands: Ints) -> Ints:
+        return np.zeros(len(operands), dtype=np.int64)
+
 
 NUMBERS: dict[str, Operation] = {
     "add": _Add(),
@@ -221,6 +245,12 @@ def _with_digit(level: int, operands: Ints) -> bool:
 def _digits(numbers: Ints, width: int) -> Ints:
     """Return the digits of numbers, units first."""
     return numbers[:, None] // 10 ** np.arange(width) % 10
+
+
+def _any(places: NDArray[np.bool_]) -> Ints:
+    """Return 1 for the rows in which it is so at any place, 0 for others."""
+    found: Ints = np.asarray(places.any(axis=1), dtype=np.int64)
+    return found
 
 
 def _units_first(numbers: Ints, width: int) -> Ints:

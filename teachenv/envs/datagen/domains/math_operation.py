@@ -28,6 +28,7 @@ class Operation(Protocol):
         answer_width: Tokens of an answer.
         family: How questions look: "numbers", "number and digit" or "list".
         needs: Operations whose same level comes first.
+        variants: Names of kinds of questions; none if they are all alike.
     """
 
     symbol: str
@@ -35,12 +36,16 @@ class Operation(Protocol):
     answer_width: int
     family: str
     needs: tuple[str, ...]
+    variants: tuple[str, ...]
 
     def draw(self, level: int, n: int, rng: np.random.Generator) -> Ints:
         """Draw operands, shape ``(n, n_operands)``."""
 
     def canonical(self, operands: Ints) -> Ints:
         """Return operands that are equal for questions of equal content."""
+
+    def variant(self, operands: Ints) -> Ints:
+        """Return the variant of questions, ``(n,)``; 0 where there are none."""
 
     def write(self, operands: Ints) -> Ints:
         """Return the questions' tokens, shape ``(n, width)``."""

@@ -1,0 +1,165 @@
+"""Files of run and study folders: JSON, rows and the lock; damage and links are refused."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from teachenv.errors import UserError
+from teachenv.experiments.checkpoint import MAX_JSON
+
+__all__ = [
+    "PATIENCE",
+    "StoreError",
+    "lock_holder",
+    "read_json",
+    "read_rows",
+    "refuse_links",
+    "take_lock",
+    "write_json",
+]
+
+PATIENCE = 100
+"""Milliseconds that whoever took a lock gets to say who it is."""
+
+
+class StoreError(UserError):
+    """A run folder was refused; the message says why."""
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a run or study folder from which links lead elsewhere.
+
+    Raises:
+        StoreError: naming what is neither a plain file nor a folder.
+    """
+    foreign = [
+        p.name for p in folder.iterdir() if p.is_symlink() or not (p.is_file() or p.is_dir())
+    ]
+    if foreign:
+        raise StoreError(
+            f"{folder}: {foreign} are links or devices; a run or a study holds plain files"
+        )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file as a whole: beside its place, flushed, then renamed.
+
+    Raises:
+        StoreError: if it would be too large to be read again.
+    """
+    text = json.dumps(value, allow_nan=False, indent=1)
+    if len(text) > MAX_JSON:
+        raise StoreError(f"{path}: {len(text):,} bytes; expected at most {MAX_JSON:,}")
+    temporary = path.with_name(f".{path.name}.writing")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run or study.
+
+    Raises:
+        StoreError: if it cannot be read, is not JSON, or is too large to be ours.
+    """
+    try:
+        if not path.is_file():
+            raise StoreError(f"{path}: missing, or no plain file")
+        if path.stat().st_size > MAX_JSON:
+            raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
+        return json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{path}: not readable as JSON: {error}") from None
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """Take the lock of a run or study folder; closing the file gives it back.
+
+    Raises:
+        StoreError: if another process holds it.
+    """
+    lock = (folder / "lock").open("a+")
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = lock_holder(folder)  # None: somebody merely looked, as lock_holder does
+            if holder is not None:
+                lock.close()
+                raise StoreError(f"{folder}: process {holder} is running it") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def lock_holder(folder: Path) -> str | None:
+    """Return who holds a folder's lock (a process id), or ``None`` if nobody does."""
+    holder, path = "", folder / "lock"
+    if not path.is_file():
+        return None
+    try:
+        with path.open("r") as lock:
+            for _ in range(PATIENCE):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.seek(0)
+                    holder = lock.read()
+                else:
+                    return None
+                if _alive(holder):  # otherwise the new holder has not yet written its own
+                    break
+                time.sleep(0.001)
+    except (OSError, UnicodeDecodeError):
+        return None
+    return holder or "unknown"
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a row file; a torn last line is dropped.
+
+    Raises:
+        StoreError: for any other line that is not a JSON object.
+    """
+    if not path.is_file():
+        if path.exists():
+            raise StoreError(f"{path}: no plain file")
+        return []
+    rows: list[dict[str, Any]] = []
+    with path.open("rb") as file:
+        while (line := file.readline(MAX_JSON)).endswith(b"\n"):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise _damaged(path, len(rows), "not a JSON object")
+            rows.append(row)
+    if len(line) == MAX_JSON:
+        raise _damaged(path, len(rows), f"longer than {MAX_JSON >> 20} MiB")
+    return rows
+
+
+def _damaged(path: Path, before: int, what: str) -> StoreError:
+    return StoreError(f"{path}, line {before + 1}: {what}; the file is damaged")

@@ -1,0 +1,129 @@
+"""Readers of what others may have written: they refuse or accept, whatever a document holds.
+
+The same readers are fuzzed for longer by ``fuzz/run.py``; what it found is kept here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from bars import Bar
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from fuzz import targets
+from teachenv.experiments import study_store
+from teachenv.experiments.config import RunConfig
+
+EXAMPLES = settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+every_harness = pytest.mark.parametrize("target", targets.TARGETS)
+
+KNOWN = {
+    "a configuration that is no mapping": ("tasks", b"config\nNaN"),
+    "a configuration that is a list": ("tasks", b"config\n[0, 0]"),
+    "test sets that are no list": ("tasks", b'config\n{"env": "", "teacher": "", "test_sets": -1}'),
+    "a list as a test set": ("tasks", b'config\n{"env": "", "teacher": "", "test_sets": [[]]}'),
+    "a meaning that is no text": ("tasks", b'space\n[{"name": "x", "meaning": [0]}]'),
+    "a unit that is no text": ("tasks", b'space\n[{"name": "x", "unit": -0.0}]'),
+    "a choice there is twice": (
+        "tasks",
+        b'space\n[{"name": "x", "kind": "choice", "choices": ["a", "a"]}]',
+    ),
+    "a choice that is no text": (
+        "tasks",
+        b'space\n[{"name": "x", "kind": "choice", "choices": [1]}]',
+    ),
+    "drawn samples that are no list": (
+        "tasks",
+        b'study\n{"teachers": ["riac"], "environments": ["x"], "search": {"space": {"a": [1]}, '
+        b'"drawn": 3}}',
+    ),
+    "a drawn sample that is text": (
+        "tasks",
+        b'study\n{"teachers": ["riac"], "environments": ["x"], "search": {"space": {"a": [1]}, '
+        b'"drawn": ["a"]}}',
+    ),
+    "ended cells that are text": ("folders", b'ended.json\n".."'),
+    "ended cells that are a list": ("folders", b"ended.json\n[[]]"),
+}
+"""Documents that once raised something else than a refusal."""
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_documents_that_were_findings_are_refused(name: str) -> None:
+    assert targets.read(*KNOWN[name]) is False
+
+
+@every_harness
+def test_good_documents_are_read(target: str) -> None:
+    seeds = targets.seeds(target)
+    assert all(targets.read(target, data) for data in seeds)
+    assert {data.partition(b"\n")[0].decode() for data in seeds} == set(targets.TARGETS[target])
+
+
+def damaged(target: str, seed: int) -> bytes:
+    rng = random.Random(seed)
+    data = rng.choice(targets.seeds(target))
+    for _ in range(rng.randrange(1, 4)):
+        data = targets.mutated(data, rng)
+    return data
+
+
+@every_harness
+def test_damaged_documents_are_refused_or_read(target: str, bar: Bar) -> None:
+    counts: Counter[str] = Counter()
+
+    @EXAMPLES
+    @given(st.integers(0, 2**64))
+    def read(seed: int) -> None:
+        accepted = targets.read(target, damaged(target, seed))
+        counts["accepted" if accepted else "refused"] += 1
+
+    read()
+    assert min(counts["accepted"], counts["refused"]) > 20
+    bar("F1", damaged_documents=counts.total(), refused=counts["refused"], findings=0)
+
+
+@every_harness
+def test_noise_is_refused_or_read(target: str, bar: Bar) -> None:
+    counts: Counter[str] = Counter()
+
+    @EXAMPLES
+    @given(st.sampled_from(sorted(targets.TARGETS[target])), st.binary(max_size=200))
+    def read(name: str, noise: bytes) -> None:
+        targets.read(target, name.encode() + b"\n" + noise)
+        counts["read"] += 1
+
+    read()
+    bar("F1", noise=counts.total(), findings=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "owner", "name", "broken"),
+    [
+        ("tasks", RunConfig, "from_json", lambda row: RunConfig(**row, check_env=False)),
+        ("folders", study_store.StudyFolder, "ended", lambda self: dict(_read(self))),
+    ],
+    ids=["config", "ended"],
+)
+def test_readers_that_trust_their_document_are_found(
+    target: str, owner: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch, bar: Bar
+) -> None:
+    monkeypatch.setattr(owner, name, broken)
+    with pytest.raises((TypeError, ValueError)):
+        any(targets.read(target, damaged(target, seed)) is None for seed in range(2000))
+    bar("F1", broken_readers_found=1)
+
+
+def _read(folder: study_store.StudyFolder) -> Any:
+    return study_store.read_json(folder.path / "ended.json")
