@@ -3,7 +3,7 @@
     python fuzz/run.py tasks -max_total_time=600
     python fuzz/run.py folders -max_total_time=600 [CORPUS]
 
-Findings are written as ``crash-*`` files; put them into tests/crashers/<harness>/ once mended.
+Findings are written as ``crash-*`` files; put them into KNOWN of tests/test_fuzz.py once mended.
 Half of the changes are of bytes, by libFuzzer; half replace parts of the document.
 """
 
@@ -26,9 +26,10 @@ import atheris  # noqa: E402  (the path is set above)
 
 WATCHED = [
     *("teachenv.dim", "teachenv.space", "teachenv.errors", "teachenv.seeding"),
+    "teachenv.archives",
     *(
         f"teachenv.experiments.{name}"
-        for name in ("checkpoint", "config", "store", "study", "study_file", "study_store")
+        for name in ("checkpoint", "config", "files", "store", "study", "study_file", "study_store")
     ),
     "teachenv.experiments.testsets",
 ]

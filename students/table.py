@@ -32,6 +32,6 @@ def load(kind: str, id: str, table: Mapping[str, str], extra: str) -> type:
         if error.name is None or error.name.partition(".")[0] in ("students", "teachenv"):
             raise
         raise UserError(
-            f"student {id!r} needs {error.name!r}, which is not installed: "
+            f"{kind} {id!r} needs {error.name!r}, which is not installed: "
             f'pip install "teachenv[{extra}]"'
         ) from error

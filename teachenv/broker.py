@@ -72,7 +72,6 @@ class Broker:
         self._rows: list[dict[str, Any]] = []
         self._row_of: dict[int, dict[str, Any]] = {}
         self._round = 0
-        self._inside_round = False
         self._counts = {"asked": 0, "ok": 0, "failed": 0, "lost": 0}
         self._lock = threading.RLock()
 
@@ -92,7 +91,6 @@ class Broker:
                 )
             for entry in [e for e in self._open.values() if e.lane == lane and not e.outcome]:
                 self._end(entry, Outcome.lost())
-            self._inside_round = True
             trial = self.teacher.ask()
             if trial.id in self._open or trial.id in self._row_of:
                 raise ValueError(f"teacher issued trial id {trial.id} twice")
@@ -206,7 +204,7 @@ class Broker:
             rows, self._rows = self._rows, []
             self._row_of.clear()
             self._round += 1
-            self._inside_round = False
+            self._raised = ""
             return rows
 
     @property
@@ -216,7 +214,7 @@ class Broker:
 
     @property
     def raised(self) -> str:
-        """What raised in the trial that failed last by raising; empty if none did."""
+        """What raised in the trial that failed last by raising; empty if none did this round."""
         return self._raised
 
     @property
@@ -234,10 +232,10 @@ class Broker:
         """Return the ledger's counters and the trials being played; only at a round boundary.
 
         Raises:
-            RuntimeError: inside a round.
+            RuntimeError: while outcomes have been told that no round has collected.
         """
         with self._lock:
-            if self._inside_round or self._rows:
+            if self._rows or any(entry.outcome for entry in self._open.values()):
                 raise RuntimeError("Broker.state_dict: close the round first")
             return {
                 "step": self.step,

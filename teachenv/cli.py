@@ -88,7 +88,7 @@ def run(
     ] = "fail",
     env_timeout: Annotated[
         float, typer.Option(help="Seconds that a call of an environment may take; 0: any time.")
-    ] = 600.0,
+    ] = 120.0,
 ) -> None:
     """Train a student under a teacher, in a new run folder."""
     from teachenv.experiments import loop

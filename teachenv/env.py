@@ -80,19 +80,23 @@ def read_level_seed(given: Any, name: str = "level_seed") -> int:
 
 
 def check_action(space: gym.Space[Any], action: Any) -> None:
-    """Refuse what is no action: another label than those there are, or a number that is not finite.
+    """Refuse what is no action: another label or shape, or a number that is not finite.
 
-    Numbers beyond the bounds of a ``Box`` are left to the environment, which clips them.
+    Numbers beyond the bounds of a ``Box`` are left to the environment, which clips them, and so
+    are dictionaries and tuples.
 
     Raises:
         ValueError: naming the action and the space.
     """
-    if isinstance(space, gym.spaces.Discrete):
-        good = space.contains(action)
-    elif isinstance(space, gym.spaces.Box):
-        good = bool(np.isfinite(action).all())
-    else:
+    if isinstance(space, gym.spaces.Box):
+        try:
+            good = np.shape(action) == space.shape and bool(np.isfinite(action).all())
+        except TypeError:
+            good = False
+    elif isinstance(space, gym.spaces.Dict | gym.spaces.Tuple):
         return
+    else:
+        good = space.contains(action)
     if not good:
         raise ValueError(f"action: expected one of {space}, got {action!r:.80}")
 

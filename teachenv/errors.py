@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+MAX_TEXT = 2000
+"""Characters of a message that are written down."""
+
 
 class UserError(ValueError):
     """Something given from outside was refused; the message says what, why and what to do."""
@@ -47,6 +50,13 @@ def refuse_unknown(kind: str, names: Iterable[str], known: Mapping[str, Any]) ->
     problems = [unknown(kind, name, defaults) for name in names if name not in known]
     if problems:
         raise UserError("; ".join(problems))
+
+
+def shortened(text: str) -> str:
+    """Return what is written down of a message: of a giant one, the beginning."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]}... ({len(text):,} characters)"
 
 
 def at_least(low: int, name: str, value: Any) -> int:

@@ -58,17 +58,27 @@ class _Watchdog(threading.Thread):
         if self.clock > call.deadline + GRACE_S:
             os.write(_STDERR, f"teachenv: {call.message} and cannot be stopped\n".encode())
             os._exit(1)
-        if thread == threading.main_thread().ident:
+        ours = signal.getsignal(signal.SIGALRM) is _raise  # otherwise it would end the process
+        if ours and thread == threading.main_thread().ident:
             signal.pthread_kill(thread, signal.SIGALRM)
 
 
 _watchdog: _Watchdog | None = None
 
 
-def _started() -> _Watchdog:
-    """Return the watchdog of this process, which a forked one has to start again."""
+def _forget() -> None:
+    """Begin anew in a forked process, which has no thread but its own."""
     global _watchdog
-    if _watchdog is None or not _watchdog.is_alive():
+    _watchdog = None
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def _started() -> _Watchdog:
+    """Return the watchdog of this process; it is started when first needed."""
+    global _watchdog
+    if _watchdog is None:
         _watchdog = _Watchdog()
         _watchdog.start()
     if threading.current_thread() is threading.main_thread():

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from teachenv.env import to_score
+from teachenv.errors import shortened
 from teachenv.protocols import Outcome, State, Trial, TrialSource
 from teachenv.space import TaskSpace
 from teachenv.vector_infos import Infos, mix_lanes, pick_lane, select_lanes, stack_lanes
@@ -146,7 +147,7 @@ class CurriculumVector(VectorWrapper):
         try:
             observations, rewards, terminated, truncated, infos = self.env.step(actions)
         except Exception as error:
-            self._fail(self._running, f"step raised {error!r}")
+            self._fail(self._running, f"step raised {shortened(repr(error))}")
             self._over = np.zeros(self.num_envs, np.bool_)
             raise
         infos.update(self._labels(self._everyone))
@@ -241,7 +242,7 @@ class CurriculumVector(VectorWrapper):
         try:
             observations, infos = self.env.reset(seed=seed, options=options)
         except Exception as error:
-            self._fail(mask, f"reset raised {error!r}")
+            self._fail(mask, f"reset raised {shortened(repr(error))}")
             raise
         bad = mask & ~_finite(observations)
         if bad.any():

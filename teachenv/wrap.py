@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from teachenv.env import Level, check_action, read_level, task_contract, to_score
+from teachenv.errors import shortened
 from teachenv.protocols import Outcome, Trial, TrialSource
 from teachenv.space import Task, TaskSpace
 
@@ -163,9 +164,9 @@ class CurriculumWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     def _goes_on(self, doing: str, error: Exception) -> bool:
         """Do what is to be done when the environment raised; return whether that is all."""
-        message = self._where(f"{doing} raised {error!r}")
+        message = self._where(f"{doing} raised {shortened(repr(error))}")
         error.__notes__ = [*getattr(error, "__notes__", ()), self._where(doing)]
-        self._broken = True
+        self._broken = self._make_env is not None
         if self._policy == "retry" and self._again is None:
             self._again, self._trial = self._trial, None
             return True

@@ -321,11 +321,10 @@ def test_state_survives_json_and_the_future_is_the_same() -> None:
     assert two.state_dict() == one.state_dict()
 
 
-def test_state_is_refused_inside_a_round() -> None:
+def test_state_is_refused_while_outcomes_wait_to_be_collected() -> None:
     broker = Broker(Recorder())
-    trial = broker.ask()
-    with pytest.raises(RuntimeError, match="close the round"):
-        broker.state_dict()
+    trial = broker.ask()  # as a worker may that is late for the end of a round
+    assert [row["trial"]["id"] for row in broker.state_dict()["open"]] == [trial.id]
     broker.tell(trial.id, ok())
     with pytest.raises(RuntimeError, match="close the round"):
         broker.state_dict()

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 from worlds import POLE
@@ -14,7 +16,7 @@ from worlds import POLE
 import students
 from teachenv import cli
 from teachenv.errors import UserError
-from teachenv.experiments import catalogue
+from teachenv.experiments import catalogue, checkpoint
 
 RUN = ["run", "--env", POLE, "--teacher", "uniform", "--steps", "512", "--round-steps", "256"]
 RUN += [f"--student-arg={a}" for a in ("n_envs=4", "n_steps=64", "batch_size=64", "n_epochs=1")]
@@ -164,3 +166,34 @@ def test_mistakes_are_told_without_a_traceback(
 def test_paths_are_printed_whole_and_quoted(run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(run, tmp_path / ("a [red] folder " + 100 * "x"))
     assert f"pictures: teachenv plot '{folder}'" in call("resume", str(folder))
+
+
+@pytest.mark.parametrize("command", ["resume", "evaluate"])
+def test_a_checkpoint_of_another_network_is_refused_in_one_line(
+    command: str, run: Path, tmp_path: Path
+) -> None:
+    """Its hashes hold: whoever can write a checkpoint can write these."""
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    for number in checkpoint.numbers(folder / "checkpoints"):
+        state = checkpoint.load_checkpoint(folder / "checkpoints" / f"{number:08d}")
+        checkpoint.save_checkpoint(tmp_path / "other", number, narrowed(state))
+    shutil.rmtree(folder / "checkpoints")
+    (tmp_path / "other").rename(folder / "checkpoints")
+    more = ["--steps", "1024"] if command == "resume" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "teachenv", command, str(folder), *more],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "the checkpoint does not fit" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def narrowed(value: Any) -> Any:
+    """Cut a column off every matrix of a state."""
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        return value[:, :-1]
+    if isinstance(value, dict):
+        return {key: narrowed(item) for key, item in value.items()}
+    return [narrowed(item) for item in value] if isinstance(value, list) else value

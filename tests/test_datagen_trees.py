@@ -77,7 +77,7 @@ def test_what_was_not_asked_of_a_variant_is_known_by_its_band() -> None:
     probe.asked[0, 0], probe.right[0, 0] = (8, 8, 0), (6, 2, 0)
     assert probe.accuracy(0, Subskill(1, 0, 0)) == 0.25
     assert probe.accuracy(0, Subskill(2, 0, 0)) == 0.75
-    assert probe.accuracy(0, Subskill(0, 1, 1)) == 0.0
+    assert probe.accuracy(0, Subskill(0, 1, 1)) == 1.0  # no errors where none was asked
 
 
 # -- variants -----------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_what_a_model_proposes_is_checked_one_by_one() -> None:
         {"variant": None, "first": 0, "last": 3},
         {"variant": ["x"], "first": "0", "last": True},
         "nothing",
-        {"first": 0, "last": 2},
+        {"variant": "all", "first": 0, "last": 2},
         {"variant": "without carry", "first": 0, "last": 2},
     ]
     with chat_server(lambda request: json.dumps({"subskills": rows})) as (url, asked):

@@ -122,6 +122,11 @@ def linked(name: str) -> Attack:
     return attack
 
 
+def linked_picture(run: Path, canary: Path) -> None:
+    (run / "plots").mkdir()
+    (run / "plots" / "curriculum.png").symlink_to(canary)
+
+
 def linked_arrays(run: Path, canary: Path) -> None:
     for number, folder in enumerate(checkpoints(run)):
         outside = (folder / "arrays.npz").rename(run.parent / f"outside{number}")
@@ -182,6 +187,7 @@ RUNS: dict[str, Attack] = {
     "checkpoints elsewhere": linked("checkpoints"),
     "rows elsewhere": linked("episodes.jsonl"),
     "arrays elsewhere": linked_arrays,
+    "a picture elsewhere": linked_picture,
     "a configuration of 1 GB": sparse("config.json"),
     "a row of 1 GB": sparse("episodes.jsonl"),
     "test sets of empty lists": text("test_sets.json", f"[{'[],' * 5_000_000}[]]"),
@@ -241,6 +247,7 @@ STUDIES: dict[str, Attack] = {
     "10^12 seeds": in_study("seeds", 10**12),
     "storage that is no text": edited("study.json", "storage", value={"s3": "x"}),
     "runs elsewhere": linked("runs"),
+    "a run elsewhere": linked("runs/climb"),
     "a pipe for what ended": pipe("ended.json"),
     "a pickle of what ended": lambda study, canary: (study / "ended.json").write_bytes(
         pickle.dumps(Payload(canary))

@@ -79,7 +79,6 @@ def test_unit_points_become_tasks_inside_and_come_back(
     bar: Bar, case: tuple[TaskSpace, np.ndarray]
 ) -> None:
     space, point = case
-    bar("B5", unit_round_trips=1)
     task = space.from_unit(point)
     assert space.contains(task)
     assert (space.low <= task).all()
@@ -94,6 +93,7 @@ def test_unit_points_become_tasks_inside_and_come_back(
         else:
             assert again[i] == task[i]
             assert abs(back[i] - point[i]) <= 0.5 / (dim.n_values or 1) + 1e-9
+    bar("B5", unit_round_trips=1)
 
 
 @EXAMPLES
@@ -102,17 +102,16 @@ def test_tasks_survive_dictionaries_and_json_exactly(
     bar: Bar, case: tuple[TaskSpace, np.ndarray]
 ) -> None:
     space, point = case
-    bar("B5", dictionary_and_json_round_trips=1)
     task = space.from_unit(point)
     text = json.dumps(space.to_dict(task), allow_nan=False)
     np.testing.assert_array_equal(space.task(json.loads(text)), task)
     np.testing.assert_array_equal(space.task(json.loads(json.dumps(task.tolist()))), task)
+    bar("B5", dictionary_and_json_round_trips=1)
 
 
 @EXAMPLES
 @given(task_spaces())
 def test_spaces_survive_json_copies_and_pickle(bar: Bar, space: TaskSpace) -> None:
-    bar("B5", spaces_through_json=1)
     for other in (
         TaskSpace.from_json(space.to_json()),
         copy.deepcopy(space),
@@ -123,12 +122,12 @@ def test_spaces_survive_json_copies_and_pickle(bar: Bar, space: TaskSpace) -> No
         assert other.dims == space.dims
         assert not other.default.flags.writeable
         assert not other.low.flags.writeable
+    bar("B5", spaces_through_json=1)
 
 
 @EXAMPLES
 @given(st.data())
 def test_clip_gives_the_nearest_task(bar: Bar, data: st.DataObject) -> None:
-    bar("B5", clipped_vectors=1)
     space = data.draw(task_spaces())
     vector = np.array([data.draw(finite) for _ in range(space.dim)])
     task = space.clip(vector)
@@ -137,12 +136,12 @@ def test_clip_gives_the_nearest_task(bar: Bar, data: st.DataObject) -> None:
     for i, dim in enumerate(space):
         inside = min(max(vector[i], dim.low), dim.high)
         assert abs(task[i] - inside) <= (0 if dim.kind == "float" else 0.5)
+    bar("B5", clipped_vectors=1)
 
 
 @settings(EXAMPLES, max_examples=300)
 @given(task_spaces())
 def test_gymnasium_spaces_keep_names_order_and_bounds(bar: Bar, space: TaskSpace) -> None:
-    bar("B5", spaces_through_gymnasium=1)
     there = space.to_gymnasium()
     there.seed(3)
     assert space.contains(there.sample())
@@ -151,6 +150,7 @@ def test_gymnasium_spaces_keep_names_order_and_bounds(bar: Bar, space: TaskSpace
     np.testing.assert_array_equal(back.low, space.low)
     np.testing.assert_array_equal(back.high, space.high)
     assert [d.kind == "float" for d in back] == [d.kind == "float" for d in space]
+    bar("B5", spaces_through_gymnasium=1)
 
 
 def unclipped(space: TaskSpace, unit: Any) -> np.ndarray:

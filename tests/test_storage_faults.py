@@ -104,9 +104,10 @@ def test_a_crash_at_any_file_operation_costs_nothing(
     assert kinds >= {"open", "write", "fsync", "mkdir", "rename", "remove", "rmdir", "end"}
     assert len(found) >= 4 * 12
     within = str(folder.relative_to(tmp_path / "run"))
-    bad = badly_ended(different(found), expected, tmp_path, within=within)
+    tried = different(found)
+    bad = badly_ended(tried, expected, tmp_path, within=within)
     assert bad == []
-    bar("S1", run_crashes=len(found), lost=len(bad))
+    bar("S1", run_crashes=len(found), of_them_different=len(tried), lost=len(bad))
 
 
 @linux
@@ -260,7 +261,7 @@ def test_refused_file_operations_that_are_ignored_are_found(
 
     monkeypatch.setattr(loop, "resume", ignores)
     n_cases, wrong = wrong_ends(stopped, digests(undisturbed), tmp_path, 30, capsys)
-    assert len(wrong) >= n_cases
+    assert len(wrong) >= n_cases > 0
     bar("S5", "errors that are ignored: found")
 
 

@@ -219,15 +219,17 @@ def soak(id: str, n: int, limit_s: float, mutation: type | None = None) -> dict[
     if mutation is not None:
         teacher = broken_teachers.broken(mutation, type(teacher))(teacher.space)
     outcome = probe.outcome_for(teacher, 0.5)
+    every = 10  # trials between two looks, so that there are many of slow teachers too
     memory, start, sizes = psutil.Process().memory_info, time.process_time(), []
-    while len(sizes) * 1000 < n and time.process_time() - start < limit_s:
-        for _ in range(1000):
+    while len(sizes) * every < n and time.process_time() - start < limit_s:
+        for _ in range(every):
             teacher.tell(teacher.ask(), outcome)
         sizes.append(memory().rss)
     assert teacher.space.contains(teacher.ask().task)
+    assert len(sizes) >= 10
     return {
         "grown_mb": (sizes[-1] - sizes[len(sizes) // 3]) / 2**20,
-        "trials": len(sizes) * 1000,
+        "trials": len(sizes) * every,
         "s": time.process_time() - start,
     }
 

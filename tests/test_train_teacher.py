@@ -165,6 +165,29 @@ def test_a_teacher_of_another_size_or_a_damaged_one_is_refused(saved: Path, tmp_
             Policy.load(folder)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["[" * 100_000, "x" * (17 << 20)],
+    ids=["deep", "large"],
+)
+def test_hostile_descriptions_of_a_teacher_are_refused(
+    header: str, saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.npz").write_bytes((saved / "policy.npz").read_bytes())
+    (tmp_path / "teacher.json").write_text(header)
+    with pytest.raises(UserError, match=r"not a saved teacher|larger than"):
+        Policy.load(tmp_path)
+
+
+def test_a_policy_that_unpacks_to_more_than_its_size_is_refused(
+    saved: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "teacher.json").write_text((saved / "teacher.json").read_text())
+    np.savez_compressed(tmp_path / "policy.npz", weight_0=np.zeros((2000, 2000), np.float32))
+    with pytest.raises(UserError, match="unpacks to more"):
+        Policy.load(tmp_path)
+
+
 def test_an_object_array_in_a_policy_is_not_unpickled(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "teacher.json").write_text((saved / "teacher.json").read_text())
     objects = np.array([print], dtype=object)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 
+from teachenv.archives import read_arrays
 from teachenv.errors import UserError
 from teachenv.protocols import State
 
@@ -31,10 +30,6 @@ NAMES = ("state.json", "arrays.npz", "manifest.json")
 MAX_JSON = 16 << 20
 """Bytes of a JSON document in a run folder at most, and of a row; in memory it may be 25 times as
 large."""
-HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 class CheckpointError(UserError):
@@ -108,9 +103,7 @@ def load_checkpoint(folder: Path) -> State:
         for name in ("state.json", "arrays.npz"):
             if _digest(folder / name) != manifest["files"][name]:
                 raise CheckpointError(f"{folder}: {name} does not match its hash; it is damaged")
-        _check_sizes(folder / "arrays.npz")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = read_arrays(folder / "arrays.npz")
         state: State = _join(json.loads((folder / "state.json").read_text()), arrays)
     except Exception as error:  # damaged archives raise nearly anything
         if isinstance(error, CheckpointError):
@@ -180,23 +173,6 @@ def _join(value: Any, arrays: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_join(item, arrays) for item in value]
     return value
-
-
-def _check_sizes(path: Path) -> None:
-    """Refuse archives whose arrays claim more bytes than the file has."""
-    with ZipFile(path) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError(f"{path.name} unpacks to more than its size")
-        for member in members:
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                read = HEADERS.get(version)
-                if read is None:
-                    raise ValueError(f"{path.name}: {member.filename}: npy version {version}")
-                shape, _, dtype = read(file)
-                if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-                    raise ValueError(f"{path.name}: {member.filename} is not of the size it says")
 
 
 def _digest(path: Path) -> dict[str, Any]:

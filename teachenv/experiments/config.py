@@ -65,9 +65,10 @@ class RunConfig:
     failed; "retry" plays the trial once more before that ends the run. The last two go on in an
     environment made anew. Native environments, one for all lanes, and data generation always end
     the run."""
-    env_timeout_s: float = 600.0
+    env_timeout_s: float = 120.0
     """Seconds after which a call of an environment is taken to hang, which counts as raising;
-    0: never. Native environments and data generation are not watched."""
+    0: never. RLlib's runners are given up after their ``sample_timeout_s`` (180). Native
+    environments and data generation are not watched."""
 
     check_env: InitVar[bool] = True
     """Whether the environment must be registered here; reading a foreign run needs it not."""

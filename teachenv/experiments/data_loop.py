@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from teachenv.envs.datagen.classroom import Scores
 from teachenv.envs.datagen.monitors import proxy_accuracy
-from teachenv.errors import UserError
 from teachenv.experiments.checkpoint import save_checkpoint
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.data_parts import cells_test_set, data_env, data_teacher
-from teachenv.experiments.run_state import Clock, Watcher, as_json, fixed
+from teachenv.experiments.run_state import Clock, Watcher, as_json, fitting, fixed
 from teachenv.experiments.store import RunFolder
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
 from teachenv.protocols import Outcome, State
@@ -128,17 +127,11 @@ class DataLoop:
         Raises:
             UserError: if the checkpoint does not fit; the row files are as before then.
         """
-        try:
+        with fitting(self.folder.path):
             self.round, self.step = int(state["round"]), int(state["step"])
             self._n_trials = int(state["trials"])
             self._teacher.load_state_dict(state["teacher"])
             self.folder.cut(state["offsets"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(
-                f"{self.folder.path}: the checkpoint does not fit: {error!r}"
-            ) from error
 
     # -- an episode --------------------------------------------------------------------------
 

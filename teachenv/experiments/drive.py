@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
-from teachenv.errors import UserError
+from teachenv.errors import UserError, shortened
 from teachenv.experiments.store import RunFolder, read_status
 from teachenv.protocols import State
 
@@ -94,9 +94,9 @@ def rounds(folder: RunFolder, load: Callable[[], Loop]) -> Generator[Loop]:
         raise
     except BaseException as error:
         if loop is not None or not isinstance(error, UserError):
-            notes = getattr(error, "__notes__", ())
+            said = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
             with suppress(OSError):
-                write("failed", "; ".join([f"{type(error).__name__}: {error}", *notes]))
+                write("failed", shortened("; ".join(said)))
         raise
     finally:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -32,18 +33,29 @@ class StoreError(UserError):
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a run or study folder from which links lead elsewhere.
+    """Refuse a run or study folder from which links lead elsewhere, at any depth.
 
     Raises:
         StoreError: naming what is neither a plain file nor a folder.
     """
     foreign = [
-        p.name for p in folder.iterdir() if p.is_symlink() or not (p.is_file() or p.is_dir())
+        os.path.relpath(path, folder)
+        for parent, folders, files in os.walk(folder)
+        for path in (os.path.join(parent, name) for name in (*folders, *files))
+        if _leads_elsewhere(path)
     ]
     if foreign:
         raise StoreError(
-            f"{folder}: {foreign} are links or devices; a run or a study holds plain files"
+            f"{folder}: {foreign[:5]} are links or devices; a run or a study holds plain files"
         )
+
+
+def _leads_elsewhere(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:  # a checkpoint that has just been replaced
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_json(path: Path, value: Any) -> None:

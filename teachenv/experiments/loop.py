@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from teachenv.broker import Broker
-from teachenv.errors import UserError
+from teachenv.errors import UserError, shortened
 from teachenv.experiments import testsets
 from teachenv.experiments.checkpoint import newest_checkpoint, numbers, prune, save_checkpoint
 from teachenv.experiments.config import RunConfig, describe_env
@@ -22,7 +22,15 @@ from teachenv.experiments.data_parts import check_data, teaches_data
 from teachenv.experiments.drive import Loop, drive
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import check_parts, make_student, make_teacher, resolve
-from teachenv.experiments.run_state import Clock, Watcher, as_json, fixed, refuse_change, versions
+from teachenv.experiments.run_state import (
+    Clock,
+    Watcher,
+    as_json,
+    fitting,
+    fixed,
+    refuse_change,
+    versions,
+)
 from teachenv.experiments.store import RunFolder, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import State
@@ -141,19 +149,13 @@ class RunLoop:
             UserError: if the checkpoint does not fit these parts; the row files are as before
                 then.
         """
-        try:
+        with fitting(self.folder.path):
             self.round = int(state["round"])
             self.broker.load_state_dict(state["broker"])
             self.teacher.load_state_dict(state["teacher"])
             self.student.load_state_dict(state["student"])
             self._generation = int(state.get("generation", 0))
             self.folder.cut(state["offsets"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(
-                f"{self.folder.path}: the checkpoint does not fit: {error!r}"
-            ) from error
 
     def _change_student(self) -> None:
         """Put a new student in the place of the one there is, if one is due by now."""
@@ -174,7 +176,11 @@ class RunLoop:
             try:
                 row = evaluate(self.student.act, self.config.make_env, test_set).row()
             except Exception as error:  # noqa: BLE001  an environment may raise anything
-                row = {"test_set": test_set.name, "status": "failed", "error": repr(error)}
+                row = {
+                    "test_set": test_set.name,
+                    "status": "failed",
+                    "error": shortened(repr(error)),
+                }
             if self._watcher is not None:
                 self._watcher.evaluated(row)
             yield {"round": self.round, "step": self.broker.step, **row}

@@ -15,6 +15,7 @@ from teachenv.experiments import testsets
 from teachenv.experiments.checkpoint import newest_checkpoint
 from teachenv.experiments.evaluate import evaluate
 from teachenv.experiments.parts import make_student, make_teacher
+from teachenv.experiments.run_state import fitting
 from teachenv.experiments.store import Run, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.experiments.video import record_video
@@ -79,7 +80,7 @@ def load_student(out: Path) -> Student:
     """Return the student of a run as its newest intact checkpoint left it.
 
     Raises:
-        UserError: if the folder is not a run or has no intact checkpoint.
+        UserError: if the folder is not a run or has no intact checkpoint that fits it.
     """
     run = read_run(out)
     if run.data is not None:
@@ -90,7 +91,14 @@ def load_student(out: Path) -> Student:
     _, state, _ = newest_checkpoint(out / "checkpoints")
     broker = Broker(make_teacher(run.config, run.task_space), seed=run.config.seed)
     student = make_student(run.config, broker)
-    student.load_state_dict(state["student"])
+    try:
+        with fitting(out):
+            known = dict(state["student"])
+            known.pop("playing", None)  # episodes to go on with; acting needs none
+            student.load_state_dict(known)
+    except BaseException:
+        student.close()
+        raise
     return student
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,16 @@ from teachenv.errors import UserError
 from teachenv.experiments.config import RunConfig
 from teachenv.protocols import Outcome, State
 
-__all__ = ["Clock", "Followed", "Watcher", "as_json", "fixed", "refuse_change", "versions"]
+__all__ = [
+    "Clock",
+    "Followed",
+    "Watcher",
+    "as_json",
+    "fitting",
+    "fixed",
+    "refuse_change",
+    "versions",
+]
 
 LIBRARIES = (
     "teachenv", "numpy", "gymnasium", "box2d", "scipy", "scikit-learn", "torch", "jax", "sbx-rl",
@@ -117,6 +127,21 @@ def refuse_change(folder: Path, config: RunConfig, state: State) -> None:
             f"{folder}: config.json was changed since the checkpoint "
             f"({'; '.join(changed)}); undo that, or start a new run"
         )
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Say that the checkpoint does not fit where loading parts of it raises.
+
+    Raises:
+        UserError: in the place of whatever parts raise for a state they cannot take.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise UserError(f"{folder}: the checkpoint does not fit: {e!r}") from e
 
 
 def versions() -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from teachenv.archives import read_arrays
 from teachenv.envs.datagen.actions import ACTION_MODES, decoder
 from teachenv.envs.datagen.observations import observe
 from teachenv.errors import UserError, one_of
@@ -19,7 +19,7 @@ from teachers.data.base import DataTeacher
 __all__ = ["FORMAT", "Policy", "Trained"]
 
 FORMAT = 1
-MAX_BYTES = 256 << 20
+MAX_BYTES = 16 << 20
 """Bytes of a saved policy at most."""
 
 Activation = Literal["tanh", "relu"]
@@ -81,19 +81,18 @@ class Policy(NamedTuple):
             about = json.loads((folder / "teacher.json").read_text())
             if about["format"] != FORMAT:
                 raise UserError(f"{folder}: format {about['format']}, this version reads {FORMAT}")
-            with np.load(folder / "policy.npz", allow_pickle=False) as arrays:
-                n_layers = len(arrays.files) // 2
-                layers = tuple(
-                    (_matrix(arrays[f"weight_{i}"], 2), _matrix(arrays[f"bias_{i}"], 1))
-                    for i in range(n_layers)
-                )
+            arrays = read_arrays(folder / "policy.npz")
+            layers = tuple(
+                (_matrix(arrays[f"weight_{i}"], 2), _matrix(arrays[f"bias_{i}"], 1))
+                for i in range(len(arrays) // 2)
+            )
             one_of("activation", about["activation"], ("tanh", "relu"))
             one_of("head", about["head"], ("clip", "tanh", "argmax"))
             one_of("action_mode", about["action_mode"], ACTION_MODES)
             return cls(layers, about["activation"], about["head"]), about
-        except UserError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        except Exception as error:  # damaged archives raise nearly anything
+            if isinstance(error, UserError):
+                raise
             raise UserError(
                 f"{folder}: not a saved teacher (teachenv train-teacher makes one): {error}"
             ) from None

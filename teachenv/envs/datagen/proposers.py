@@ -124,6 +124,8 @@ class LlmProposer:
             return None
         names = (None, *self._variants[skill])
         variant = row.get("variant")
+        if variant in ("all", "none", ""):  # so it is told, and so models answer
+            variant = None
         if variant not in names:
             return None
         return Subskill(names.index(variant), row["first"], row["last"])

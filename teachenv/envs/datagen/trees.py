@@ -60,13 +60,13 @@ class Seen(NamedTuple):
     def accuracy(self, skill: int, subskill: Subskill) -> float:
         """Return the share of right answers: of the band if no question was of the variant.
 
-        0 if there was none at all.
+        1 if there was none at all: what is not asked shows no errors.
         """
         for each in (subskill, subskill._replace(variant=0)):
             asked = self.asked[skill][each.where].sum()
             if asked > 0:
                 return float(self.right[skill][each.where].sum() / asked)
-        return 0.0
+        return 1.0
 
 
 class Trees:
