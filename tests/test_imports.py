@@ -69,7 +69,7 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
         if within(name, "teachenv"):
             allowed = ("space", "protocols", "seeding", "findings", "errors", "lesson", "llm")
             if within(module, "teachers.data"):
-                allowed += ("envs.datagen.actions", "envs.datagen.observations")
+                allowed += ("archives", "envs.datagen.actions", "envs.datagen.observations")
             return not within(name, *(f"teachenv.{part}" for part in allowed))
         if within(name, "scipy", "sklearn"):
             return at_import and within(name, "sklearn")

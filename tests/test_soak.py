@@ -141,6 +141,7 @@ def test_a_long_run_survives_a_fault_a_minute(student: str, tmp_path: Path, bar:
     bar("S8", **found)
     sprung = len(lines(out.with_suffix(".traps"), "sprung"))
     assert found["failed"] <= sprung
+    assert sum(struck.values()) >= SOAK_S / FAULT_S / 2
     assert growth["files"] <= 8
     assert growth["threads"] <= 8
     assert growth["processes"] <= 1
