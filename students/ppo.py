@@ -148,7 +148,7 @@ class PpoStudent(Sb3Student):
         return rollout.n_minibatches
 
     @property
-    def carries(self) -> bool:  # type: ignore[override]
+    def carries(self) -> bool:
         """Whether the environments can be taken up where they were left: native ones."""
         return isinstance(self._lanes, VectorLanes) and self._lanes.carries
 

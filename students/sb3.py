@@ -34,9 +34,6 @@ class Sb3Student:
     name: ClassVar[str]
     """The student's id, for messages."""
     provides: frozenset[str] = frozenset()
-    carries = False
-    """See :class:`teachenv.protocols.Student`."""
-
     _model: BaseAlgorithm
     _lanes: Lanes | VectorLanes
 
@@ -45,6 +42,11 @@ class Sb3Student:
         self._threads = threads
         self._playing = False
         """Whether episodes are being played that the next ``learn`` goes on with."""
+
+    @property
+    def carries(self) -> bool:
+        """See :class:`teachenv.protocols.Student`."""
+        return False
 
     def learn(self, n_steps: int, *, seed: int, carry: bool = False) -> int:
         """Train for at least ``n_steps`` steps; see :class:`teachenv.protocols.Student`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -38,7 +37,7 @@ def lines(reports: Iterator[Any]) -> list[str]:
                 notes[bar_id] += said
                 for what, number in counted.items():
                     counts[bar_id][what] += int(number)
-    ids = sorted({*counts, *notes}, key=lambda bar_id: _order(bar_id))
+    ids = sorted({*counts, *notes}, key=lambda id: (id.rstrip("0123456789"), len(id), id))
     return [
         f"{bar_id:4}"
         + "; ".join(
@@ -47,11 +46,6 @@ def lines(reports: Iterator[Any]) -> list[str]:
         )
         for bar_id in ids
     ]
-
-
-def _order(bar_id: str) -> tuple[str, int, str]:
-    letters, digits = re.fullmatch(r"([A-Z]+)(\d*)", bar_id).groups()  # type: ignore[union-attr]
-    return letters, int(digits or 0), bar_id
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

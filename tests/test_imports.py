@@ -68,6 +68,8 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
     if within(module, "teachers"):
         if within(name, "teachenv"):
             allowed = ("space", "protocols", "seeding", "findings", "errors", "lesson", "llm")
+            if within(module, "teachers.networks"):
+                allowed += ("one_thread",)
             if within(module, "teachers.data"):
                 allowed += ("archives", "envs.datagen.actions", "envs.datagen.observations")
             return not within(name, *(f"teachenv.{part}" for part in allowed))

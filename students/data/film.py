@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from students.data.network import NetworkStudent, one_thread, seeded
+from students.data.network import NetworkStudent, seeded
 from teachenv.envs.datagen.items import Format, Items, Prediction
 from teachenv.errors import UserError
+from teachenv.one_thread import one_thread
 
 __all__ = ["Film", "FilmNet"]
 

@@ -18,23 +18,13 @@ from students.tensors import (
     tensors_to_state,
 )
 from teachenv.envs.datagen.items import Items
+from teachenv.one_thread import one_thread
 from teachenv.protocols import State
 from teachenv.seeding import derive
 
-__all__ = ["NetworkStudent", "one_thread", "seeded"]
+__all__ = ["NetworkStudent", "seeded"]
 
 Tensors = tuple[torch.Tensor, ...]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for a while: bits depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

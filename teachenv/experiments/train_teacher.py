@@ -235,7 +235,7 @@ def _action_mode(make_env: MakeEnv, env: gym.Env[Any, Any], algorithm: str) -> s
 
 def _in_one_thread(train: Callable[[_Plan], Policy], plan: _Plan) -> Policy:
     """Small networks are slower in more threads, and results depend on how many there are."""
-    from teachers.networks.layers import one_thread
+    from teachenv.one_thread import one_thread
 
     with one_thread(), threadpool_limits(1):
         return train(plan)

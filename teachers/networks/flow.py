@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from teachenv.one_thread import one_thread
 from teachenv.protocols import State
 from teachers.networks.layers import (
     Floats,
@@ -17,7 +18,6 @@ from teachers.networks.layers import (
     load_optimizer,
     mlp,
     module_state,
-    one_thread,
     optimizer_state,
     step,
     tensor,

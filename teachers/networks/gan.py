@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from teachenv.one_thread import one_thread
 from teachenv.protocols import State
 from teachers.networks.layers import (
     Floats,
@@ -15,7 +16,6 @@ from teachers.networks.layers import (
     load_optimizer,
     mlp,
     module_state,
-    one_thread,
     optimizer_state,
     step,
     tensor,

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from teachenv.lesson import Reading, Syllabus
+from teachenv.one_thread import one_thread
 from teachenv.protocols import State
 from teachers.networks.layers import (
     Floats,
@@ -18,7 +19,6 @@ from teachers.networks.layers import (
     load_module,
     load_optimizer,
     module_state,
-    one_thread,
     optimizer_state,
     step,
     tensor,
