@@ -32,6 +32,7 @@ WATCHED = [
         for name in ("checkpoint", "config", "files", "store", "study", "study_file", "study_store")
     ),
     "teachenv.experiments.testsets",
+    "teachers.data.trained",
 ]
 
 with atheris.instrument_imports(include=WATCHED):

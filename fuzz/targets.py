@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of tasks, configurations, studies and run folders.
+"""What is fuzzed: every reader of tasks, configurations, studies, run folders and saved teachers.
 
 An input is the name of a document, a line break, and the document. Whatever it holds, a reader
 returns or raises :class:`teachenv.errors.UserError`, whose message the command line prints; and
@@ -8,6 +8,7 @@ what it returns can be written and read again. Any other exception is a finding.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -28,7 +29,9 @@ from teachenv.experiments.study import Study
 from teachenv.experiments.study_file import load_study, read_study
 from teachenv.experiments.study_store import StudyFolder
 from teachenv.experiments.testsets import TestSet
+from teachenv.lesson import Reading, Syllabus
 from teachenv.space import Dim, TaskSpace
+from teachers.data.trained import Policy, Trained
 from teachers.uniform import Uniform
 
 SPACE = TaskSpace(
@@ -66,6 +69,12 @@ SEARCH = {
         "drawn": [{"a": 1}],
     },
 }
+SYLLABUS = Syllabus(("add", "subtract"), n_levels=2, n_steps=4, n_samples=8)
+_CELLS = dict.fromkeys(
+    ("accuracy", "delta", "loss", "confidence", "data_share", "last_alloc", "visible"),
+    np.zeros(SYLLABUS.shape),
+)
+READING = Reading(**_CELLS, step=0, budget_left=1.0)
 ROW = {"trial": 0, "task": [0.5, 4.0, 0.0], "status": "ok", "score": 0.5, "signals": {}}
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 0.5, -0.0, 1e308, 1e-320, 2**53, 2**70, -(2**70), 10**400),
@@ -137,6 +146,16 @@ def run_folder(name: str, data: bytes) -> None:
         read_run(path)
 
 
+def saved_teacher(name: str, data: bytes) -> None:
+    """A teacher that is read can plan a lesson and say what it is."""
+    path = _folder() / "teacher"
+    with _replaced(path / name, data):
+        found = Trained(SYLLABUS, path=str(path))
+    found.begin()
+    assert found.plan(READING).to_json()
+    assert json.dumps(found.describe(), allow_nan=False)
+
+
 def checkpoint(name: str, data: bytes) -> None:
     """Read a checkpoint with one file replaced, and where that is readable, write it again."""
     path = _folder() / "run" / "checkpoints" / "00000001"
@@ -174,6 +193,7 @@ FOLDERS: Mapping[str, Reader] = {
     **{name: _file(run_folder, name) for name in ("config.json", "test_sets.json", "status.json")},
     **{name: _file(run_folder, name) for name in ("episodes.jsonl", "evals.jsonl")},
     **{name: _file(checkpoint, name) for name in ("manifest.json", "state.json", "arrays.npz")},
+    **{name: _file(saved_teacher, name) for name in ("teacher.json", "policy.npz")},
     **{name: _file(study_file, name) for name in ("file.toml", "file.json")},
     **{name: _file(study_folder, name) for name in ("study.json", "ended.json")},
 }
@@ -231,10 +251,24 @@ def _folder() -> Path:
     state = {"teacher": teacher.state_dict(), "round": 1, "student": {"w": np.ones((2, 3))}}
     save_checkpoint(run.path / "checkpoints", 1, state)
     run.close()
+    small_policy().save(
+        folder / "teacher", {"algorithm": "sb3-ppo", "action_mode": "mix", "steps": 16}
+    )
     found = StudyFolder.create(folder / "study", read_study(STUDY), None)
     found.write_ended({"a/b/c/seed-0": {"status": "failed", "reason": "x"}})
     (folder / "again").mkdir()
     return folder
+
+
+def small_policy() -> Policy:
+    """Return a policy for ``SYLLABUS``, with one layer between."""
+    rng = np.random.default_rng(0)
+    sizes = (7 * SYLLABUS.n_cells + 2, 3, 4)
+    layers = tuple(
+        (rng.normal(size=(n_out, n_in)).astype(np.float32), np.zeros(n_out, np.float32))
+        for n_in, n_out in itertools.pairwise(sizes)
+    )
+    return Policy(layers, "tanh", "clip")
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
@@ -290,7 +324,8 @@ def seeds(target: str) -> tuple[bytes, ...]:
         return tuple(found)
     folder, run = _folder(), _folder() / "run"
     for name in FOLDERS:
-        for place in (run, run / "checkpoints" / "00000001", folder / "study"):
+        places = (run, run / "checkpoints" / "00000001", folder / "study", folder / "teacher")
+        for place in places:
             if (place / name).exists():
                 found.append(_input(name, (place / name).read_bytes()))
     toml = b'teachers = ["riac"]\nenvironments = ["teachenv/CartPole-v0"]\nseeds = [0, 7]\n'

@@ -38,7 +38,7 @@ from students.rllib_runners import (
     restart,
     start_ray,
 )
-from students.rllib_settings import PpoSettings
+from students.rllib_settings import PpoSettings, sample_timeout
 from students.signals import SIGNALS
 from teachenv.broker import Broker
 from teachenv.protocols import State
@@ -88,7 +88,7 @@ class RllibPpo:
         norm_obs: Whether observations are normalised by running statistics.
         norm_reward: Whether rewards are divided by the running deviation of the return.
         threads: Threads torch may use in this process.
-        sample_timeout_s: Seconds to wait for runners to play an iteration.
+        sample_timeout_s: Seconds to wait for runners to play an iteration; usually 180.
 
     Raises:
         ValueError: naming every hyper-parameter that is out of range.
@@ -124,7 +124,7 @@ class RllibPpo:
         norm_obs: bool = True,
         norm_reward: bool = True,
         threads: int = 1,
-        sample_timeout_s: float = 180.0,
+        sample_timeout_s: float | None = None,
     ) -> None:
         usual = ppo_defaults(
             make_env,
@@ -155,14 +155,14 @@ class RllibPpo:
             norm_obs=norm_obs,
             norm_reward=norm_reward,
             threads=threads,
-            sample_timeout_s=sample_timeout_s,
+            sample_timeout_s=sample_timeout(make_env, sample_timeout_s),
         )
         settings.check()
         self._broker = broker
         self._threads = threads
         torch.set_num_threads(threads)  # before the weights are drawn: their bits depend on it
         self._runners = num_env_runners
-        self._timeout_s = sample_timeout_s
+        self._timeout_s = settings.sample_timeout_s
         self._observation_space, self._action_space = read_spaces(make_env)
         with contextlib.ExitStack() as stack:
             if start_ray(num_env_runners):
@@ -186,9 +186,8 @@ class RllibPpo:
 
         Raises:
             ValueError: if ``n_steps`` is not positive, or for ``carry``.
-            RuntimeError: if no runner came back with steps.
+            RuntimeError: if no runner came back with steps, or an environment raised in one.
             Exception: what an environment raised in this process.
-            RuntimeError: likewise, for one that a runner steps.
         """
         if n_steps < 1:
             raise ValueError(f"learn: expected a positive number of steps, got {n_steps}")

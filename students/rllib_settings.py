@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ray.rllib.algorithms.ppo import PPOConfig
@@ -10,7 +11,26 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from students.hyper import check_hyper
 from students.rllib_learner import TrialPpoLearner
 from students.rllib_module import PpoModule
+from teachenv.env import MakeEnv
 from teachenv.errors import UserError
+
+SAMPLE_TIMEOUT_S = 180.0
+"""Usual seconds to wait for runners to play an iteration."""
+
+SPARE_S = 60.0
+"""Seconds of waiting beyond those that one call of an environment may take."""
+
+
+def sample_timeout(make_env: Callable[[], object], given: float | None) -> float:
+    """Return how many seconds to wait for runners: those given, if any, or the usual ones.
+
+    They are more where a call of an environment may take longer: one that hangs is ended after
+    its own time limit, and its runner comes back.
+    """
+    if given is not None:
+        return given
+    patience = make_env.timeout_s if isinstance(make_env, MakeEnv) else 0.0
+    return max(SAMPLE_TIMEOUT_S, patience + SPARE_S)
 
 
 @dataclass(frozen=True, kw_only=True)

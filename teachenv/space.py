@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from teachenv.dim import Dim, TaskError
-from teachenv.errors import unknown
+from teachenv.space_reading import dims_from_json, dims_to_json, read_values, read_vector
 
 __all__ = ["MAX_DIM", "Dim", "Task", "TaskError", "TaskSpace"]
 
@@ -75,36 +73,8 @@ class TaskSpace:
         Raises:
             TaskError: naming every offending field with its bounds and value.
         """
-        if isinstance(value, Mapping):
-            strange = [str(name) for name in value if name not in self.names]
-            if strange:
-                messages = (unknown("task parameter", name, self.names) for name in strange)
-                raise TaskError("; ".join(messages))
-            filled = self.default if base is None else base
-            given: Sequence[Any] = [value.get(n, filled[i]) for i, n in enumerate(self.names)]
-        else:
-            given = self._vector(value)
-        numbers, problems = [], []
-        for dim, item in zip(self.dims, given, strict=True):
-            try:
-                numbers.append(dim.parse(item))
-            except TaskError as error:
-                problems.append(str(error))
-        if problems:
-            raise TaskError("; ".join(problems))
-        return _read_only(numbers)
-
-    def _vector(self, value: ArrayLike) -> Sequence[Any]:
-        expected = f"a vector of {self.dim} numbers ({', '.join(self.names[:8])})"
-        try:
-            array = np.asarray(value)
-        except (TypeError, ValueError):
-            raise TaskError(f"task: expected {expected}, got {value!r}") from None
-        if array.shape != (self.dim,):
-            raise TaskError(f"task: expected {expected}, got shape {array.shape}")
-        if array.dtype.kind not in "iuf":
-            raise TaskError(f"task: expected {expected}, got dtype {array.dtype}")
-        return cast(Sequence[Any], array.tolist())
+        filled = self.default if base is None else base
+        return _read_only(read_values(self.dims, value, filled))
 
     def contains(self, value: object) -> bool:
         """Whether ``value`` is a task of this space (vector or mapping)."""
@@ -123,7 +93,7 @@ class TaskSpace:
         Raises:
             TaskError: for a wrong shape or a value that is not finite.
         """
-        array = np.asarray(self._vector(vector), dtype=np.float64)
+        array = np.asarray(read_vector(self.names, vector), dtype=np.float64)
         if not np.isfinite(array).all():
             raise TaskError(f"clip: expected finite numbers, got {array.tolist()}")
         array = np.clip(array, self.low, self.high)
@@ -263,7 +233,7 @@ class TaskSpace:
 
     @functools.cached_property
     def _json(self) -> str:
-        return json.dumps([_row(dim) for dim in self.dims])
+        return dims_to_json(self.dims)
 
     @classmethod
     def from_json(cls, text: str) -> TaskSpace:
@@ -272,12 +242,7 @@ class TaskSpace:
         Raises:
             TaskError: if the text is not such a space.
         """
-        try:
-            rows = json.loads(text)
-            dims = [Dim(**{**row, "choices": tuple(row.get("choices", ()))}) for row in rows]
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise TaskError(f"TaskSpace.from_json: not a task space: {error}") from None
-        return cls(dims)
+        return cls(dims_from_json(text))
 
     def to_gymnasium(self) -> Any:
         """Return a ``gymnasium.spaces.Dict`` with a scalar ``Box`` or a ``Discrete`` per name.
@@ -329,13 +294,6 @@ class TaskSpace:
     def __repr__(self) -> str:
         inside = ", ".join(f"{d.name}: {d.bounds()}" for d in self.dims)
         return f"TaskSpace({inside})"
-
-
-def _row(dim: Dim) -> dict[str, Any]:
-    row = asdict(dim)
-    if dim.edit is None:
-        del row["edit"]
-    return row
 
 
 def _read_only(values: ArrayLike) -> NDArray[np.float64]:

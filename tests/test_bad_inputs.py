@@ -85,7 +85,7 @@ def _ray() -> Iterator[None]:
 @pytest.mark.parametrize("when", ["first", "second", "last"])
 @pytest.mark.parametrize("where", ["reward", "observation", "info"])
 @pytest.mark.parametrize(
-    "student_id", ["sb3-ppo", pytest.param("rllib-ppo", marks=pytest.mark.ray)]
+    "student_id", ["sb3-ppo", pytest.param("rllib-ppo", marks=[pytest.mark.ray, pytest.mark.slow])]
 )
 @pytest.mark.usefixtures("_ray")
 def test_numbers_that_are_none_fail_their_trial_and_reach_nobody(

@@ -67,7 +67,7 @@ def test_gymnasiums_checker_finds_nothing(name, backend):
 
 
 @EVERY_BODY
-@BACKENDS
+@pytest.mark.parametrize("backend", ["auto", pytest.param("reference", marks=pytest.mark.slow)])
 def test_the_task_checker_finds_nothing(name, backend):
     settings = {"body": name, "backend": backend, "max_episode_steps": 200}
     assert check_task_env(MakeEnv(STUMPS, settings), max_steps=300) == []

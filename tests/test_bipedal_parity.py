@@ -15,12 +15,15 @@ from teachenv.envs.bipedal.terrain_stock import stock
 from teachenv.envs.bipedal.terrain_stumps import stump_tracks
 
 
+@pytest.mark.parametrize(
+    "firsts", [range(5), pytest.param(range(5, 20), marks=pytest.mark.slow)], ids=["some", "more"]
+)
 @pytest.mark.parametrize("walks", [False, True], ids=["random", "heuristic"])
 @pytest.mark.parametrize("hardcore", [False, True], ids=["easy", "hardcore"])
-def test_observations_equal_a_fresh_gymnasium_environment(hardcore, walks):
+def test_observations_equal_a_fresh_gymnasium_environment(hardcore, walks, firsts):
     """20 x 1000 steps; an episode that ends early is followed by the next level seed."""
     ours = Walker(hardcore=hardcore)
-    for first in range(20):
+    for first in firsts:
         steps, seed = 0, 1000 * first
         while steps < 1000:
             steps += play_both(ours, BipedalWalker(hardcore=hardcore), seed, walks, 1000 - steps)

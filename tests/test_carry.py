@@ -13,7 +13,7 @@ from test_loop import StopAt, config, digests
 from worlds import POLE_SPACE
 
 from teachenv.broker import Broker
-from teachenv.experiments import loop
+from teachenv.experiments import loop, task_loop
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.parts import make_student, make_teacher
 from teachenv.experiments.store import read_run
@@ -86,12 +86,12 @@ def test_a_checkpoint_without_the_episodes_being_played_is_noticed(
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         loop.start(native(student=student), folder, StopAt(1300))
-    load = loop.RunLoop.load_state_dict
+    load = task_loop.RunLoop.load_state_dict
 
-    def forgetful(self: loop.RunLoop, state: dict[str, Any]) -> None:
+    def forgetful(self: task_loop.RunLoop, state: dict[str, Any]) -> None:
         load(self, {**state, "student": {**state["student"], "playing": None}})
 
-    monkeypatch.setattr(loop.RunLoop, "load_state_dict", forgetful)
+    monkeypatch.setattr(task_loop.RunLoop, "load_state_dict", forgetful)
     loop.resume(folder)
     assert digests(folder) != digests(undisturbed)
     bar("S8", **ledger.check_run(folder))  # lost, but in the books

@@ -140,7 +140,10 @@ def test_sources_are_followed_into_packages_and_functions(
     files = {
         "__init__.py": "",
         "kind.py": "import numpy\nclass Kind:\n    def f(self):\n        from . import box\n",
-        "box/__init__.py": "from pupils.deep import x\n",
+        "box/__init__.py": "from pupils.deep import x\nfrom .lid import y\nfrom ..above import z\n",
+        "box/lid/__init__.py": "y = 1",
+        "above.py": "z = 1",
+        "lid.py": "y = 2",
         "box/run_as_a_script.py": "1",
         "deep.py": "x = 1",
         "beside.py": "x = 1",
@@ -158,8 +161,8 @@ def test_sources_are_followed_into_packages_and_functions(
         return bool(before != sources.source_hash.__wrapped__(kind))
 
     assert changes("box/run_as_a_script.py")
-    assert changes("deep.py")
-    assert not changes("beside.py")
+    assert all(map(changes, ("deep.py", "box/lid/__init__.py", "above.py")))
+    assert not any(map(changes, ("beside.py", "lid.py")))
 
 
 # -- the split ----------------------------------------------------------------------------------

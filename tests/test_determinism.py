@@ -14,15 +14,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from bars import Bar
-from ledger import check_rows
-from small_teachers import N_TRIALS, build
-from test_check_task_env import (
+from broken_envs import (
     NumpyGlobal,
     OwnEntropy,
     PythonGlobal,
     RemembersAbandoned,
     RemembersEpisodes,
 )
+from ledger import check_rows
+from small_teachers import N_TRIALS, build
 from toys import Ladder
 
 import teachenv  # noqa: F401  (registers the environments)
@@ -81,7 +81,15 @@ def test_teachers_that_do_not_follow_from_the_seed_are_found(
     bar("D1", f"{mutation} found")
 
 
-def test_same_trials_in_other_processes_and_with_other_thread_counts(bar: Bar) -> None:
+@pytest.mark.parametrize(
+    "worlds",
+    [check_processes.WORLDS[2:], pytest.param(check_processes.WORLDS[:2], marks=pytest.mark.slow)],
+    ids=["one", "two"],
+)
+def test_same_trials_in_other_processes_and_with_other_thread_counts(
+    worlds: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch, bar: Bar
+) -> None:
+    monkeypatch.setattr(check_processes, "WORLDS", worlds)
     broken = broken_teachers.broken(
         broken_teachers.DifferentInAnotherProcess, teachers.teacher_class("uniform")
     )
@@ -92,10 +100,11 @@ def test_same_trials_in_other_processes_and_with_other_thread_counts(bar: Bar) -
     jobs["broken"] = check_processes.job_for(broken, SPACE, 100)  # the control
     expected = {id: job.run() for id, job in jobs.items() if job is not None}
     assert expected.keys() == jobs.keys()
-    for found in check_processes.run_elsewhere(jobs):
+    elsewhere = check_processes.run_elsewhere(jobs)
+    for found in elsewhere:
         assert {id for id in jobs if found[id] != expected[id]} == {"broken"}
-    worlds = len(check_processes.WORLDS)
-    bar("D2", "DifferentInAnotherProcess found", teachers=len(jobs) - 1, processes=worlds)
+    n_teachers = len(jobs) - 1
+    bar("D2", "DifferentInAnotherProcess found", teachers=n_teachers, processes=len(elsewhere))
 
 
 # -- environments ----------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from test_check_task_env import pole
-from toys import LADDER, Ladder
+from toys import LADDER, Ladder, pole
 
 from teachenv.env import MAX_LEVEL_SEED, MakeEnv, read_level, task_contract, to_score
 from teachenv.space import TaskError

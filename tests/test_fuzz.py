@@ -5,10 +5,12 @@ The same readers are fuzzed for longer by ``fuzz/run.py``; what it found is kept
 
 from __future__ import annotations
 
+import io
 import random
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from bars import Bar
 from hypothesis import HealthCheck, Phase, given, settings
@@ -27,6 +29,15 @@ EXAMPLES = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 every_harness = pytest.mark.parametrize("target", targets.TARGETS)
+
+
+def misfit(value: float = 1.0, **shapes: tuple[int, ...]) -> bytes:
+    """A policy some of whose arrays are of other shapes or numbers."""
+    known = {"weight_0": (3, 30), "bias_0": (3,), "weight_1": (4, 3), "bias_1": (4,), **shapes}
+    file = io.BytesIO()
+    np.savez(file, **{name: np.full(shape, value) for name, shape in known.items()})  # type: ignore[arg-type]
+    return b"policy.npz\n" + file.getvalue()
+
 
 KNOWN = {
     "a configuration that is no mapping": ("tasks", b"config\nNaN"),
@@ -55,6 +66,19 @@ KNOWN = {
     ),
     "ended cells that are text": ("folders", b'ended.json\n".."'),
     "ended cells that are a list": ("folders", b"ended.json\n[[]]"),
+    "a teacher whose head chooses among actions it does not have": (
+        "folders",
+        b'teacher.json\n{"format": 1, "activation": "tanh", "head": "argmax", '
+        b'"action_mode": "mix"}',
+    ),
+    "a teacher of endless steps": (
+        "folders",
+        b'teacher.json\n{"format": 1, "activation": "tanh", "head": "clip", '
+        b'"action_mode": "mix", "steps": 1e999}',
+    ),
+    "a policy whose layers do not follow another": ("folders", misfit(weight_1=(4, 5))),
+    "a policy with more biases than units": ("folders", misfit(bias_0=(7,))),
+    "a policy of larger numbers than it keeps": ("folders", misfit(1e300)),
 }
 """Documents that once raised something else than a refusal."""
 
@@ -62,6 +86,11 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_documents_that_were_findings_are_refused(name: str) -> None:
     assert targets.read(*KNOWN[name]) is False
+
+
+def test_policies_made_by_hand_are_read() -> None:
+    """Negative control: what is wrong with the ones above is what they say."""
+    assert targets.read("folders", misfit(0.5)) is True
 
 
 @every_harness

@@ -19,6 +19,7 @@ import pytest
 from bars import Bar
 from toy_runs import command, in_process, stop_after, to_the_end, toy_config, toys
 
+from fuzz.targets import small_policy
 from teachenv.experiments import checkpoint
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
@@ -189,7 +190,11 @@ RUNS: dict[str, Attack] = {
     "arrays elsewhere": linked_arrays,
     "a picture elsewhere": linked_picture,
     "a configuration of 1 GB": sparse("config.json"),
-    "a row of 1 GB": sparse("episodes.jsonl"),
+    "a row of 1 GB": lambda run, canary: (
+        text("episodes.jsonl", "")(run, canary),
+        sparse("episodes.jsonl")(run, canary),
+    ),
+    "a row of 1 GB beyond the checkpoint": sparse("episodes.jsonl"),
     "test sets of empty lists": text("test_sets.json", f"[{'[],' * 5_000_000}[]]"),
     "a deep configuration": text("config.json", "[" * 100_000),
     "a deep row": text("teacher.jsonl", "[" * 100_000 + "\n"),
@@ -203,8 +208,37 @@ RUNS: dict[str, Attack] = {
     "a pipe for a manifest": pipe_in_checkpoints,
     "escapes in rows": escapes,
 }
-HARMLESS = {"escapes in rows"}
+HARMLESS = {"escapes in rows", "a row of 1 GB beyond the checkpoint"}
 """Attacks that there is nothing to refuse about."""
+
+
+# -- attacks on saved teachers ---------------------------------------------------------------
+
+
+def as_policy(write: Attack) -> Attack:
+    """Put the arrays of a checkpoint's attack in the place of a policy's."""
+
+    def attack(teacher: Path, canary: Path) -> None:
+        write(teacher, canary)
+        (teacher / "arrays.npz").rename(teacher / "policy.npz")
+
+    return attack
+
+
+TEACHERS: dict[str, Attack] = {
+    "a pickle as arrays": as_policy(pickled),
+    "an array of objects": as_policy(objects),
+    "an array of 10^12 numbers": as_policy(claims_much),
+    "a zip bomb": as_policy(bomb),
+    "a policy of 1 GB": sparse("policy.npz"),
+    "a pipe for a policy": pipe("policy.npz"),
+    "a description of 1 GB": sparse("teacher.json"),
+    "a deep description": text("teacher.json", "[" * 100_000),
+    "a pipe for a description": pipe("teacher.json"),
+    "os:system as head": edited("teacher.json", "head", value="os:system"),
+    "os:system as action mode": edited("teacher.json", "action_mode", value="os:system"),
+    "escapes as head": edited("teacher.json", "head", value=ESCAPES),
+}
 
 
 # -- attacks on studies ----------------------------------------------------------------------
@@ -356,6 +390,26 @@ def test_hostile_study_files_are_refused(name: str, tmp_path: Path, canary: Path
     compare = (True, ("compare", str(path), "--dry-run"))
     assert harm(tmp_path / "out", canary, compare) == []
     bar("X1", hostile_study_files=1, harm=0)
+
+
+def test_hostile_teachers_are_refused(tmp_path: Path, canary: Path, bar: Bar) -> None:
+    """All of them by one process, within the limits for one."""
+    commands = []
+    for number, attack in enumerate(TEACHERS.values()):
+        teacher = tmp_path / f"teacher{number}"
+        small_policy().save(teacher, {"action_mode": "mix"})
+        attack(teacher, canary)
+        options = {
+            "env": "teachenv/DataGenSkillList-digits-v0",
+            "teacher": "trained",
+            "teacher-arg": f"path={teacher}",
+            "out": str(tmp_path / "run"),
+        }
+        given = [word for name, value in options.items() for word in (f"--{name}", value)]
+        commands.append((True, ("run", "--steps", "1", *given)))
+    assert harm(tmp_path / "out", canary, *commands) == []
+    assert not (tmp_path / "run").exists()
+    bar("X1", hostile_teachers=len(TEACHERS), harm=0)
 
 
 def obeys(out: Path, folder: Path) -> None:

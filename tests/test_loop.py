@@ -21,7 +21,7 @@ from worlds import POLE
 
 from teachenv.broker import Broker
 from teachenv.errors import UserError
-from teachenv.experiments import loop
+from teachenv.experiments import loop, task_loop
 from teachenv.experiments.checkpoint import newest_checkpoint, save_checkpoint
 from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.experiments.files import StoreError, read_rows
@@ -219,13 +219,13 @@ def test_resuming_without_a_part_of_the_state_is_noticed(
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         loop.start(config(), folder, StopAt(1700))
-    load = loop.RunLoop.load_state_dict
+    load = task_loop.RunLoop.load_state_dict
 
-    def forgetful(self: loop.RunLoop, state: dict[str, Any]) -> None:
+    def forgetful(self: task_loop.RunLoop, state: dict[str, Any]) -> None:
         fresh = {"broker": self.broker, "teacher": self.teacher, "student": self.student}
         load(self, {**state, part: fresh[part].state_dict()})
 
-    monkeypatch.setattr(loop.RunLoop, "load_state_dict", forgetful)
+    monkeypatch.setattr(task_loop.RunLoop, "load_state_dict", forgetful)
     try:
         loop.resume(folder)
     except ValueError:
@@ -383,7 +383,7 @@ def test_a_refused_or_interrupted_load_changes_nothing(
         def fails(*_: object, error: BaseException = error) -> None:
             raise error
 
-        monkeypatch.setattr(loop, "make_student", fails)
+        monkeypatch.setattr(task_loop, "make_student", fails)
         with pytest.raises(type(error)):
             loop.resume(folder, steps=9999)
         assert contents(folder) == before

@@ -21,9 +21,10 @@ def assert_same_bits(script, expected, rows, **settings):
     assert not different.any(), f"other bits in lanes {np.flatnonzero(different)}"
 
 
+@pytest.mark.parametrize("calls", [200, pytest.param(CALLS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("track", TRACKS)
-def test_results_depend_on_level_and_actions_only(track):
-    script = script_of(track, CALLS)
+def test_results_depend_on_level_and_actions_only(track, calls):
+    script = script_of(track, calls)
     rng = np.random.default_rng(0)
     everyone = np.arange(64)
     expected = record(script, everyone)

@@ -11,7 +11,7 @@ import pytest
 from bars import Bar
 from test_loop import StopAt, config, digests
 
-from teachenv.experiments import loop
+from teachenv.experiments import loop, task_loop
 from teachenv.experiments.checkpoint import newest_checkpoint, save_checkpoint
 from teachenv.experiments.config import ConfigError
 from teachenv.experiments.plot_data import load_run
@@ -69,8 +69,8 @@ def test_the_first_student_is_that_of_a_run_without_others_and_the_next_differ(
     firsts = {}
     for generation in (0, 512, 1024):
         run = read_run(tmp_path / "many")
-        broker = loop.Broker(loop.make_teacher(run.config, run.task_space))
-        student = loop.make_student(run.config, broker, generation)
+        broker = task_loop.Broker(task_loop.make_teacher(run.config, run.task_space))
+        student = task_loop.make_student(run.config, broker, generation)
         firsts[generation] = json.dumps(
             student.state_dict()["policy"], default=lambda a: a.tolist()
         )

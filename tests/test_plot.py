@@ -330,7 +330,7 @@ def test_finds_the_dimension_that_the_teacher_steers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("space", [LINE, ROOMS, BODIES, HEXAGON], ids=["1", "mixed", "5", "12"])
-@pytest.mark.parametrize("teacher", ["alp-gmm", "oracle"])
+@pytest.mark.parametrize("teacher", ["alp-gmm", pytest.param("oracle", marks=pytest.mark.slow)])
 def test_draws_any_task_space(space: TaskSpace, teacher: str, tmp_path: Path) -> None:
     hyper = {"mastery": 0.0, "harder": {space.names[0]: 1}} if teacher == "oracle" else {}
     run = write_run(tmp_path / "run", space, teacher, n_rounds=4, **hyper)
@@ -346,7 +346,11 @@ def test_draws_any_task_space(space: TaskSpace, teacher: str, tmp_path: Path) ->
     [(0, 0, 0), (1, 1, 0), (1, 2, 1), (1, 9, 1), (3, 30, 0)],
     ids=["empty", "only lost", "one episode", "one evaluation", "no evaluation"],
 )
-@pytest.mark.parametrize("space", [LINE, STUMPS, BODIES], ids=["1", "2", "5"])
+@pytest.mark.parametrize(
+    "space",
+    [LINE, STUMPS, pytest.param(BODIES, marks=pytest.mark.slow)],
+    ids=["1", "2", "5"],
+)
 def test_short_runs_give_a_picture(
     space: TaskSpace, n_rounds: int, per_round: int, eval_every: int, tmp_path: Path
 ) -> None:

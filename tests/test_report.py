@@ -21,8 +21,10 @@ from test_cli import call
 
 from teachenv.errors import UserError
 from teachenv.experiments.cells import play
+from teachenv.experiments.curves import Band
 from teachenv.experiments.files import StoreError
 from teachenv.experiments.metrics import run_metrics
+from teachenv.experiments.plot_study import curves_figure, looks
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_study_tasks import competence_figure
 from teachenv.experiments.plot_style import INK, SCORE_MAP
@@ -399,3 +401,15 @@ def test_chromium_fits_the_page_on_a_phone(text, tmp_path):
     there, needed = map(int, re.search(r"<title>(\d+),(\d+)</title>", shown).groups())
     assert there == 390
     assert needed <= there
+
+
+def test_eight_teachers_have_colours_of_their_own() -> None:
+    names = ["uniform", "oracle", "alp-gmm", "covar-gmm", "riac", "adr", "plr", "lp-bins"]
+    assert len({look.colour for look in looks(names).values()}) == len(names)
+
+
+def test_axes_end_where_the_scores_end() -> None:
+    """Curves between 0 and 20 % are drawn over 0 to 22 %, not to 100 %."""
+    bands = {"uniform": Band((1.0, 2.0), (0.1, 0.15), (0.05, 0.1), (0.15, 0.2))}
+    figure = curves_figure(bands, "share mastered", looks(["uniform"]), True)
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(0.2244)

@@ -24,7 +24,7 @@ from trapped import lines, set_trap, trapped_config  # noqa: E402
 import students.rllib  # noqa: E402
 from students.rllib import RllibPpo  # noqa: E402
 from students.rllib_runners import start_ray  # noqa: E402
-from teachenv.experiments import loop  # noqa: E402
+from teachenv.experiments import loop, task_loop  # noqa: E402
 from teachenv.experiments.config import RunConfig  # noqa: E402
 from teachenv.experiments.store import read_run, read_status  # noqa: E402
 from teachenv.remote import serve  # noqa: E402
@@ -71,14 +71,14 @@ class Watch:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        made = loop.make_student
+        made = task_loop.make_student
 
         def keep(*given: Any) -> Any:
             self.student = made(*given)
             return self.student
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "make_student", keep)
+            patch.setattr(task_loop, "make_student", keep)
             yield
 
     def steps(self, run: Any) -> None:
@@ -125,7 +125,7 @@ class Slayer(Watch):
 
 def test_runners_killed_at_five_moments_are_replaced(tmp_path: Path, bar: Bar) -> None:
     traps, out = tmp_path / "traps", tmp_path / "run"
-    save = loop.save_checkpoint
+    save = task_loop.save_checkpoint
 
     def while_sampling() -> None:
         victim = watch.pids()[0]
@@ -133,11 +133,11 @@ def test_runners_killed_at_five_moments_are_replaced(tmp_path: Path, bar: Bar) -
 
     def while_saving() -> None:
         def killing(*given: Any) -> Any:
-            patch.setattr(loop, "save_checkpoint", save)
+            patch.setattr(task_loop, "save_checkpoint", save)
             watch.kill()
             return save(*given)
 
-        patch.setattr(loop, "save_checkpoint", killing)
+        patch.setattr(task_loop, "save_checkpoint", killing)
 
     watch = Slayer([])
     watch.moments = [
@@ -149,7 +149,7 @@ def test_runners_killed_at_five_moments_are_replaced(tmp_path: Path, bar: Bar) -
     ]
     all_back = property(lambda run: len(watch.back_after) == 5)
     with pytest.MonkeyPatch.context() as patch, watch.watching():
-        patch.setattr(loop.RunLoop, "finished", all_back)
+        patch.setattr(task_loop.RunLoop, "finished", all_back)
         loop.start(config(traps, steps=99 * ITERATION), out, watch)
     assert read_status(out)["status"] == "finished"
     assert lines(traps, "sprung") == ["reset kill", "step kill"]

@@ -238,7 +238,7 @@ def mean_return(student, make_env, n_episodes=10):
     return float(np.mean(returns))
 
 
-@pytest.mark.parametrize("student_id", PPO)
+@pytest.mark.parametrize("student_id", ["sb3-ppo", pytest.param("sbx-ppo", marks=pytest.mark.slow)])
 def test_ppo_learns_to_balance_poles_of_many_lengths(student_id):
     student, broker = build(
         student_id,

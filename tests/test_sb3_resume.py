@@ -1,5 +1,6 @@
 """Students of Stable-Baselines3 and SBX: exact resume."""
 
+import functools
 import hashlib
 import multiprocessing
 import os
@@ -62,23 +63,34 @@ def rest_of_rounds(student_id, folder, first):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Per student: folders of the checkpoints at POINTS, fingerprint after three rounds."""
-    found = {}
-    for student_id in TINY:
+def run_of(tmp_path_factory):
+    """Of a student: folders of the checkpoints at POINTS, fingerprint after three rounds."""
+
+    @functools.cache
+    def played(student_id):
         session, folders = Session(student_id), {}
         for k in range(3):
             if k in POINTS:
                 parent = tmp_path_factory.mktemp(student_id)
                 folders[k] = save_checkpoint(parent, k, session.state())
             session.round(k)
-        found[student_id] = folders, session.fingerprint()
-    return found
+        return folders, session.fingerprint()
+
+    return played
 
 
-def test_a_resumed_student_is_bit_identical_in_another_process(runs, bar):
+def marked(student_id, *more):
+    """Parameters; those of SBX are slow, as every process compiles its functions anew."""
+    return pytest.param(
+        student_id, *more, marks=pytest.mark.slow if student_id.startswith("sbx") else ()
+    )
+
+
+@pytest.mark.parametrize("library", [marked("sb3"), marked("sbx")])
+def test_a_resumed_student_is_bit_identical_in_another_process(library, run_of, bar):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        for student_id, (folders, expected) in runs.items():
+        for student_id in (f"{library}-ppo", f"{library}-sac"):
+            folders, expected = run_of(student_id)
             for k, folder in folders.items():
                 assert pool.apply(rest_of_rounds, (student_id, str(folder), k)) == expected
             bar("R2", student_id, resumes=len(folders))
@@ -129,11 +141,11 @@ FIVE = {
 
 @pytest.mark.parametrize(
     ("student_id", "dropped"),
-    [(student_id, path) for student_id, paths in ITEMS.items() for path in paths],
+    [marked(student_id, path) for student_id, paths in ITEMS.items() for path in paths],
     ids=lambda value: value if isinstance(value, str) else ".".join(value),
 )
-def test_resume_differs_when_any_one_item_is_dropped(runs, student_id, dropped, bar):
-    folders, expected = runs[student_id]
+def test_resume_differs_when_any_one_item_is_dropped(run_of, student_id, dropped, bar):
+    folders, expected = run_of(student_id)
     state, session = load_checkpoint(folders[2]), Session(student_id)
     kept, fresh = state, session.state()
     for name in dropped[:-1]:

@@ -169,6 +169,34 @@ def test_rows_that_no_checkpoint_reaches_are_refused(stopped: Path, tmp_path: Pa
     assert digests(folder) == before
 
 
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize("bad", [b'{"trial": 9\n{}\n', b"[]\n", b"\x00" * 9999], ids=repr)
+def test_bad_rows_beyond_the_newest_checkpoint_are_cut(
+    bad: bytes, name: str, undisturbed: Path, stopped: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "bad"))
+    with (folder / name).open("ab") as file:
+        file.write(bad)
+    assert ends_as(digests(undisturbed), folder)
+
+
+def test_bad_rows_that_a_checkpoint_counts_on_are_refused_by_name_and_line(
+    undisturbed: Path, stopped: Path, tmp_path: Path
+) -> None:
+    """Those that only the newest counts on cost a round."""
+    folder = Path(shutil.copytree(stopped, tmp_path / "bad"))
+    path = folder / "teacher.jsonl"
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"x" * (len(second) - 1) + b"\n")
+    assert loop.resume(folder) == [f"{path}, line 2: not a JSON object; the file is damaged"]
+    assert digests(folder) == digests(undisturbed)
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    before = digests(folder)
+    with pytest.raises(CheckpointError, match=r"no intact checkpoint; .*teacher.jsonl, line 1"):
+        loop.resume(folder)
+    assert digests(folder) == before
+
+
 # -- disks that are full, read-only, not ours ------------------------------------------------
 
 ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EINTR)
@@ -254,9 +282,9 @@ def test_refused_file_operations_that_are_ignored_are_found(
     """Negative control."""
     resume = loop.resume
 
-    def ignores(*args: Any) -> list[str]:
+    def ignores(*args: Any, **changes: Any) -> list[str]:
         with contextlib.suppress(OSError):
-            return resume(*args)
+            return resume(*args, **changes)
         return []
 
     monkeypatch.setattr(loop, "resume", ignores)

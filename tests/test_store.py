@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from teachenv.experiments import files, store
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.store import (
     FORMAT,
@@ -20,6 +21,7 @@ from teachenv.experiments.store import (
     RunFolder,
     StoreError,
     is_run,
+    read_header,
     read_run,
     read_status,
 )
@@ -75,6 +77,28 @@ def test_rows_are_on_disk_when_append_returns(
         folder.append("evals.jsonl", [{"a": float("nan")}])
 
 
+def test_rows_that_could_not_be_read_again_are_not_written(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (files, store):
+        monkeypatch.setattr(module, "MAX_JSON", 20)
+    rows = [{"a": "x" * 10}, {"a": 1}]
+    folder.append("evals.jsonl", rows)
+    with pytest.raises(StoreError, match=r"evals.jsonl: a row of 21 bytes; expected at most 20"):
+        folder.append("evals.jsonl", [{"a": "x" * 11}])
+    assert files.read_rows(folder.path / "evals.jsonl") == rows
+
+
+def test_the_header_is_read_without_the_rows(folder: RunFolder) -> None:
+    folder.append("evals.jsonl", [{"a": 1}])
+    (folder.path / "evals.jsonl").write_text("x\n")
+    header = read_header(folder.path)
+    assert (header.config, header.task_space, header.mastery) == (CONFIG, SPACE, 4.0)
+    assert (header.versions, header.data) == ({"python": "3"}, None)
+    with pytest.raises(StoreError, match=r"evals.jsonl, line 1: not a JSON object"):
+        read_run(folder.path)
+
+
 def test_rows_are_cut_where_a_checkpoint_says_and_not_if_some_are_missing(
     folder: RunFolder,
 ) -> None:
@@ -89,10 +113,14 @@ def test_rows_are_cut_where_a_checkpoint_says_and_not_if_some_are_missing(
     with pytest.raises(StoreError, match=r"\['evals.jsonl'\] are shorter"):
         folder.cut(missing)
     assert folder.offsets() == before
-    for bad in ({}, {"offsets": None}, {"offsets": {"episodes.jsonl": 0}}):
+    sizes = ({**before, "evals.jsonl": size} for size in (-1, 0.5, "0", None))
+    strange = [{"offsets": row} for row in (None, {"episodes.jsonl": 0}, *sizes)]
+    for bad in ({}, *strange):
         with pytest.raises(StoreError, match="does not fit"):
             folder.check(bad)
     folder.check({"offsets": before})
+    with pytest.raises(StoreError, match=r"times.jsonl, line 1: torn"):
+        folder.check({"offsets": {**before, "times.jsonl": 3}})
     folder.cut(before)
     assert folder.offsets() == before
     folder.cut(kept)

@@ -24,26 +24,17 @@ torch = pytest.importorskip("torch")
 import rllib_worlds as worlds  # noqa: E402
 from bars import Bar  # noqa: E402
 from ledger import check_rows  # noqa: E402
-from ray.rllib.core import DEFAULT_MODULE_ID  # noqa: E402
-from ray.rllib.core.columns import Columns  # noqa: E402
-from ray.rllib.env.single_agent_episode import SingleAgentEpisode  # noqa: E402
-from ray.rllib.evaluation.postprocessing import Postprocessing  # noqa: E402
-from ray.rllib.utils.postprocessing.episodes import (  # noqa: E402
-    add_one_ts_to_episodes_and_truncate,
-)
 
 import students  # noqa: E402
 from students.check import state_digest  # noqa: E402
 from students.rllib import RllibPpo  # noqa: E402
-from students.rllib_learner import TrialAdvantages  # noqa: E402
-from students.rllib_module import Moments  # noqa: E402
 from students.rllib_runners import NativeLanes, start_ray  # noqa: E402
 from students.signals import SIGNALS  # noqa: E402
 from teachenv.broker import Broker, TooManyFailuresError  # noqa: E402
 from teachenv.env import MakeEnv  # noqa: E402
 from teachenv.envs.bipedal.engine import native_module  # noqa: E402
 from teachenv.experiments.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from teachenv.protocols import Outcome, Student  # noqa: E402
+from teachenv.protocols import Student  # noqa: E402
 from teachenv.seeding import derive_int  # noqa: E402
 
 pytestmark = pytest.mark.ray
@@ -144,114 +135,10 @@ def test_signals_reach_a_teacher_that_needs_them_within_learn(made: list[RllibPp
     check_echoes(teacher, broker, broker.close_round())
 
 
-class Recorded:
-    """A value function by table: the first observation is the state's number."""
-
-    def __init__(self, values: list[float]) -> None:
-        self._values = torch.tensor(values)
-
-    def compute_values(self, columns: dict[str, Any]) -> Any:
-        return self._values[columns[Columns.OBS][:, 0].long()]
-
-
-def piece(states: list[int], rewards: list[float], info: dict[str, Any], **end: bool) -> Any:
-    episode = SingleAgentEpisode(
-        observations=[np.array([s], dtype=np.float32) for s in states],
-        actions=[0] * len(rewards),
-        rewards=rewards,
-        infos=[{"trial": info["trial"]}] * len(rewards) + [info],
-        len_lookback_buffer=0,
-        **end,
-    )
-    add_one_ts_to_episodes_and_truncate([episode])
-    return episode
-
-
-def run_pieces(connector: TrialAdvantages, values: list[float], pieces: list[Any]) -> Any:
-    observations = np.concatenate([p.get_observations()[: len(p)] for p in pieces])
-    columns = {Columns.OBS: torch.from_numpy(observations)}
-    batch = {DEFAULT_MODULE_ID: columns}
-    module = {DEFAULT_MODULE_ID: Recorded(values)}
-    return connector(rl_module=module, batch=batch, episodes=pieces)[DEFAULT_MODULE_ID]
-
-
-def test_advantages_and_signals_of_an_episode_in_two_pieces() -> None:
-    gamma, lam = 0.9, 0.8
-    connector = TrialAdvantages(gamma=gamma, lambda_=lam, scale_rewards=False, observations=None)
-    told: dict[int, dict[str, float]] = {}
-    connector.report = told.__setitem__
-    values = [0.5, 1.0, -0.25, 2.0]
-    first = piece([0, 1, 2], [1.0, 2.0], {"trial": 7})
-    out = run_pieces(connector, values, [first])
-    d0, d1 = 1.0 + gamma * 1.0 - 0.5, 2.0 + gamma * -0.25 - 1.0
-    advantages = np.array([d0 + gamma * lam * d1, d1])
-    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], advantages + values[:2], 1e-6)
-    np.testing.assert_allclose(
-        out[Postprocessing.ADVANTAGES],
-        [np.sign(d0 + 0.72 * d1 - d1), -np.sign(d0 + 0.72 * d1 - d1)],
-        1e-5,
-    )
-    assert not told
-    end = {
-        "trial": 7,
-        "task": np.array([0.1]),
-        "level_seed": np.int64(3),
-        "outcome": Outcome(0.5, -1.0, 3, False),
-    }
-    out = run_pieces(connector, values, [piece([2, 3], [-4.0], end, terminated=True)])
-    last = -4.0 + 0.25
-    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], [-4.0], 1e-6)
-    assert connector.steps == 3
-    assert told[7] == pytest.approx(
-        {
-            "positive_value_loss": (advantages.clip(0).sum() + max(last, 0)) / 3,
-            "value_l1": (np.abs(advantages).sum() + abs(last)) / 3,
-            "max_monte_carlo": 1.0 + gamma * 2.0 - gamma**2 * 4.0 - (0.5 + 1.0 - 0.25) / 3,
-            "value_mean": (0.5 + 1.0 - 0.25) / 3,
-            "value_start": 0.5,
-        }
-    )
-
-
-def test_a_time_limit_bootstraps_and_a_failed_trial_gives_no_signal() -> None:
-    connector = TrialAdvantages(gamma=0.9, lambda_=0.8, scale_rewards=False, observations=None)
-    told: dict[int, dict[str, float]] = {}
-    connector.report = told.__setitem__
-    out = run_pieces(
-        connector,
-        [0.0, 2.0],
-        [piece([0, 1], [1.0], {"trial": 0, "failed": "nan"}, truncated=True)],
-    )
-    np.testing.assert_allclose(out[Postprocessing.VALUE_TARGETS], [1.0 + 0.9 * 2.0], 1e-6)
-    assert told == {}
-
-
-def test_signals_are_in_raw_units_when_rewards_are_scaled() -> None:
-    told: dict[int, dict[str, float]] = {}
-    end = {"trial": 0, "task": np.zeros(1), "level_seed": 0, "outcome": Outcome(0, 60.0, 3, False)}
-    connector = TrialAdvantages(gamma=0.9, lambda_=1.0, scale_rewards=True, observations=None)
-    connector.report = told.__setitem__
-    run_pieces(
-        connector, [0.0] * 4, [piece([0, 1, 2, 3], [10.0, 20.0, 30.0], end, terminated=True)]
-    )
-    discounted = np.array([10.0, 29.0, 56.1])
-    assert connector.returns.deviation[0] == pytest.approx(discounted.std(), rel=1e-2)
-    raw = [10 + 0.9 * (20 + 0.9 * 30), 20 + 0.9 * 30, 30]
-    assert told[0]["positive_value_loss"] == pytest.approx(np.mean(raw), rel=1e-5)
-
-
-def test_moments_of_batches_are_those_of_all_samples() -> None:
-    samples = np.random.default_rng(0).normal([3.0, -1.0], [2.0, 0.1], (500, 2))
-    moments = Moments(2)
-    for batch in np.array_split(samples, [7, 100, 350]):
-        moments.update(batch)
-    np.testing.assert_allclose(moments.mean, samples.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(moments.variance, samples.var(axis=0), rtol=1e-3)
-
-
 # -- learning and acting -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cartpole_is_learned(made: list[RllibPpo]) -> None:
     broker = Broker(worlds.Uniform(worlds.POLE))
     student = RllibPpo(worlds.cartpole, broker, envs_per_runner=8, n_steps=128)
@@ -402,6 +289,15 @@ def test_bad_hyper_parameters_are_named_together() -> None:
     assert "num_env_runners: expected a whole number from 0 up, got -1" in str(caught.value)
 
 
+def test_runners_are_given_more_time_than_a_call_of_an_environment(made: list[RllibPpo]) -> None:
+    waits = []
+    for timeout_s, given in ((120.0, {}), (300.0, {}), (300.0, {"sample_timeout_s": 5.0})):
+        make_env = MakeEnv("teachenv/CartPole-v0", timeout_s=timeout_s)
+        made.append(RllibPpo(make_env, Broker(worlds.Uniform(worlds.POLE)), **SMALL, **given))
+        waits.append(made[-1]._algorithm.config.sample_timeout_s)
+    assert waits == [180.0, 360.0, 5.0]
+
+
 def test_too_few_cpus_are_an_error_not_a_wait() -> None:
     with pytest.raises(RuntimeError, match="needs 3 CPUs"):
         RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), num_env_runners=3, **SMALL)
@@ -460,6 +356,7 @@ def test_runners_play_every_trial_as_issued(two_runners: tuple[RllibPpo, Broker]
     assert made_there == [4, 4]
 
 
+@pytest.mark.slow
 def test_a_killed_runner_loses_only_what_it_played(two_runners: tuple[RllibPpo, Broker]) -> None:
     student, broker = two_runners
     broker.__init__(worlds.Uniform(worlds.X))  # type: ignore[misc]
@@ -499,7 +396,9 @@ def test_dead_runners_end_the_run(two_runners: tuple[RllibPpo, Broker]) -> None:
     ("world", "why"),
     [
         (worlds.Raising, "an environment broke.*ArithmeticError.*echo broke"),
-        (worlds.Hanging, "none of 1 environment runners.*hang"),
+        pytest.param(
+            *(worlds.Hanging, "none of 1 environment runners.*hang"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_broken_runners_end_the_run_and_say_why(

@@ -287,6 +287,10 @@ def test_what_a_study_leaves_open_may_be_decided_by_its_runs(tmp_path: Path) -> 
     loop.open_new(cell.config, folder.runs / cell.name)[0].close()
     folder.write_ended({cell.name: {"status": "stopped", "reason": ""}})
     assert compare.resume(folder.path).finished
+    header = json.loads((folder.runs / cell.name / "config.json").read_text())
+    header["config"] |= {"env_timeout_s": 7.0, "on_env_error": "skip"}  # as `teachenv resume` may
+    (folder.runs / cell.name / "config.json").write_text(json.dumps(header))
+    assert compare.resume(folder.path).finished
     (folder.runs / cell.name / "config.json").write_text("{}")
     with pytest.raises(StoreError, match="not a run's"):
         compare.resume(folder.path)
@@ -410,8 +414,9 @@ def test_status_and_resume_take_a_study(played: tuple[StudyFolder, list[Report]]
     assert "2 finished; 3,072/3,072 steps" in output
     assert "Pole/alp-gmm/sb3-ppo/seed-0" in output
     assert "2 finished" in call("resume", str(folder.path))
-    with pytest.raises(UserError, match="--steps"):
-        call("resume", str(folder.path), "--steps", "9999")
+    for change in (("--steps", "9999"), ("--on-env-error", "skip"), ("--env-timeout", "9")):
+        with pytest.raises(UserError, match=f"is a study.*{change[0]}"):
+            call("resume", str(folder.path), *change)
     with pytest.raises(UserError, match="for new studies"):
         call("compare", str(folder.path), "--storage", "/x")
 

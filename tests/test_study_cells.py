@@ -16,7 +16,7 @@ from test_loop import digests
 
 from teachenv.errors import UserError
 from teachenv.experiments import cells as cells_module
-from teachenv.experiments import loop
+from teachenv.experiments import loop, task_loop
 from teachenv.experiments.cells import Report, past_scores, play, play_together
 from teachenv.experiments.files import read_rows
 from teachenv.experiments.mirror import Mirror
@@ -93,14 +93,14 @@ def test_a_half_made_folder_is_made_again(tmp_path: Path) -> None:
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, *calls: int) -> None:
     """Let the given calls of ``RunLoop.advance`` raise, counted over all loops."""
-    advance, count = loop.RunLoop.advance, iter(range(10**6))
+    advance, count = task_loop.RunLoop.advance, iter(range(10**6))
 
-    def failing(self: loop.RunLoop) -> None:
+    def failing(self: task_loop.RunLoop) -> None:
         if next(count) in calls:
             raise RuntimeError("disk full")
         advance(self)
 
-    monkeypatch.setattr(loop.RunLoop, "advance", failing)
+    monkeypatch.setattr(task_loop.RunLoop, "advance", failing)
 
 
 def test_a_cell_that_fails_is_tried_again_and_ends_the_same(
@@ -240,6 +240,7 @@ def test_a_mirrored_run_goes_on_elsewhere(
     assert read_status(tmp_path / "here" / cell.name)["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_push_that_breaks_off_anywhere_leaves_a_mirror_to_go_on_from(
     played: tuple[StudyFolder, list[Report]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

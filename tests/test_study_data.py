@@ -116,6 +116,7 @@ def test_what_has_no_meaning_there_is_refused_before_it_starts() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_plays_it(played: StudyFolder, file: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     out = tmp_path / "study"

@@ -128,6 +128,7 @@ def test_packed_cells_equal_single_runs(
     assert str(os.getpid()) not in pids
 
 
+@pytest.mark.slow
 def test_cells_that_fail_or_kill_their_process_do_not_keep_the_others(tmp_path: Path) -> None:
     environments = [
         {"id": FRAGILE, "name": "Kills", "args": {"how": "kills"}},
@@ -142,6 +143,7 @@ def test_cells_that_fail_or_kill_their_process_do_not_keep_the_others(tmp_path: 
     assert "the pole is broken" in raised
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_is_resumed(
     undisturbed: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_an_interrupted_study_is_resumed(
     assert study_digests(out) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_mirrored_study_goes_on_where_its_folder_is_lost(
     undisturbed: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
@@ -206,6 +209,7 @@ def test_a_search_stops_samples_early_and_finds_the_best(tmp_path: Path) -> None
     assert resume(out).counts() == status.counts()
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_is_resumed(tmp_path: Path) -> None:
     search = {"space": {"fit_rate": [20, 30, 40, 50]}, "samples": 4, "reduction": 2}
     out = tmp_path / "study"

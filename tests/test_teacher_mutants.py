@@ -51,6 +51,7 @@ def test_twenty_mutants_are_caught(bar):
     bar("C2", mutants=len(TWENTY), missed=0)
 
 
+@pytest.mark.slow
 def test_more_mutants_are_caught(bar):
     assert missed(MORE, "oracle", 45) == {}
     bar("C2", more_mutants=len(MORE), missed=0)

@@ -227,7 +227,10 @@ TINY |= {"sbx-ppo": TINY["sb3-ppo"], "sbx-sac": TINY["sb3-sac"]}
 
 
 @with_engine
-@pytest.mark.parametrize("student_id", TINY)
+@pytest.mark.parametrize(
+    "student_id",
+    [pytest.param(id, marks=pytest.mark.slow if id.startswith("sbx") else ()) for id in TINY],
+)
 def test_a_student_learns_the_same_from_a_vector_as_from_single_environments(student_id):
     found = []
     for make_env in (one_by_one, STUMPS):

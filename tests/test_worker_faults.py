@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import pytest
 from bars import Bar
 from ledger import check_run
 from studies import small_study, wait_for
+from toy_runs import command
 from trapped import (
     MOMENTS,
     TrapError,
@@ -32,8 +34,9 @@ from trapped import (
 from worlds import POLE
 
 from teachenv.broker import TooManyFailuresError
-from teachenv.experiments import loop
-from teachenv.experiments.config import ConfigError
+from teachenv.errors import UserError
+from teachenv.experiments import loop, task_loop
+from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.experiments.store import read_run, read_status
 from teachenv.patience import EnvTimeoutError
 from teachenv.wrap import CurriculumWrapper
@@ -77,14 +80,14 @@ def test_an_environment_that_raises_ends_the_run_is_tried_again_or_left_out(
     traps, out = tmp_path / "traps", tmp_path / "run"
     config = trapped_config(traps, on_env_error=policy)
     if moment == "making":  # one of four, at the start; later, environments are made after faults
-        made = loop.make_student
+        made = task_loop.make_student
 
         def arm(*given: Any) -> Any:
             set_trap(traps, "making", wait=2)
             return made(*given)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "make_student", arm)
+            patch.setattr(task_loop, "make_student", arm)
             run = _outcome(lambda: loop.start(config, out))
     else:
         run = _outcome(lambda: start(config, out, moment, wait=2))
@@ -139,12 +142,11 @@ def test_a_run_that_failed_may_go_on_under_another_policy(tmp_path: Path, bar: B
     with pytest.raises(TrapError):
         start(trapped_config(traps), out, "step")
     set_trap(traps, "step", wait=9)
-    header = json.loads((out / "config.json").read_text())
-    header["config"]["on_env_error"] = "skip"
-    (out / "config.json").write_text(json.dumps(header))
-    loop.resume(out)
+    assert command("resume", str(out), "--on-env-error", "skip", "--env-timeout", "7") == 0
     found = check_run(out)
     assert found["failed"] == 1
+    changed = read_run(out).config
+    assert (changed.on_env_error, changed.env_timeout_s) == ("skip", 7.0)
     bar("S8", **found)
 
 
@@ -153,6 +155,41 @@ def test_policies_and_time_limits_that_mean_nothing_are_refused(tmp_path: Path) 
         trapped_config(tmp_path, on_env_error="ignore", env_timeout_s=-1)
     assert "on_env_error: expected one of fail, retry, skip, got 'ignore'" in str(caught.value)
     assert "env_timeout_s: expected seconds, 0 for no limit, got -1" in str(caught.value)
+
+
+def test_only_what_is_free_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    loop.open_new(trapped_config(tmp_path / "traps"), out)[0].close()
+    before = (out / "config.json").read_bytes()
+    for change, message in (
+        ({"seed": 1}, "only steps, on_env_error, env_timeout_s may change, not seed"),
+        ({"steps": 1}, "can only grow"),
+        ({"steps": 0, "env_timeout_s": -1}, "steps: .*\nenv_timeout_s: expected seconds"),
+        ({"on_env_error": "never"}, "expected one of fail, retry, skip, got 'never'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            loop.resume(out, **change)
+        assert (out / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("student", ["sb3-ppo", "rllib-ppo"])
+def test_policies_without_a_meaning_in_native_environments_are_refused(student: str) -> None:
+    pytest.importorskip("teachenv.envs.bipedal._native_baseline")
+    world = {"env": "teachenv/StumpTracks-v0", "teacher": "uniform", "student": student}
+    for policy in ("retry", "skip"):
+        native = RunConfig(**world, env_args={"backend": "native"}, on_env_error=policy)
+        with pytest.raises(ConfigError, match=f"on_env_error: '{policy}', but .* is native, one"):
+            loop.check(native)
+    loop.check(RunConfig(**world, env_args={"backend": "reference"}, on_env_error="skip"))
+
+
+def test_policies_without_a_meaning_in_data_generation_are_refused(tmp_path: Path) -> None:
+    digits = RunConfig(env="teachenv/DataGenSkillList-digits-v0", teacher="uniform", steps=1)
+    with pytest.raises(ConfigError, match=r"on_env_error: 'retry', but .* teaches data: an error"):
+        loop.check(dataclasses.replace(digits, on_env_error="retry"))
+    loop.open_new(digits, tmp_path / "run")[0].close()
+    with pytest.raises(ConfigError, match=r"on_env_error: 'skip', but .* teaches data"):
+        loop.resume(tmp_path / "run", on_env_error="skip")
 
 
 @pytest.mark.slow
@@ -306,12 +343,12 @@ def test_an_evaluation_that_is_not_guarded_ends_the_run(
 ) -> None:
     """Negative control."""
 
-    def unguarded(self: loop.RunLoop) -> Any:
+    def unguarded(self: task_loop.RunLoop) -> Any:
         for test_set in self.test_sets:
-            row = loop.evaluate(self.student.act, self.config.make_env, test_set).row()
+            row = task_loop.evaluate(self.student.act, self.config.make_env, test_set).row()
             yield {"round": self.round, "step": self.broker.step, **row}
 
-    monkeypatch.setattr(loop.RunLoop, "_evaluate", unguarded)
+    monkeypatch.setattr(task_loop.RunLoop, "_evaluate", unguarded)
     with pytest.raises(TrapError):
         test_training_is_kept_when_an_evaluation_breaks(
             "step", "raise", evaluated, tmp_path, lambda *_, **__: None

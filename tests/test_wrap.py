@@ -9,8 +9,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from test_check_task_env import NaNObservation, NaNReward, pole, set_pole
-from toys import LADDER, Ladder, Recorder
+from broken_envs import NaNObservation, NaNReward
+from toys import LADDER, Ladder, Recorder, pole, set_pole
 
 from teachenv.broker import Broker, TooManyFailuresError
 from teachenv.env import Level

@@ -17,7 +17,7 @@ from toy_student import CLIMB, TOY
 
 import students
 from teachenv import cli
-from teachenv.experiments import cells, loop
+from teachenv.experiments import cells, loop, task_loop
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.drive import rounds
 from teachenv.experiments.store import RunFolder
@@ -81,7 +81,9 @@ def mutant(name: str) -> Iterator[None]:
         return
     broken = {
         "rows are not cut": mock.patch.object(RunFolder, "cut"),
-        "teacher forgets": mock.patch.object(loop.RunLoop, "load_state_dict", _forgets_teacher),
+        "teacher forgets": mock.patch.object(
+            task_loop.RunLoop, "load_state_dict", _forgets_teacher
+        ),
         "nothing is locked": mock.patch("fcntl.flock"),
         "signals are not caught": mock.patch("signal.signal"),
     }
@@ -89,10 +91,10 @@ def mutant(name: str) -> Iterator[None]:
         yield
 
 
-_load = loop.RunLoop.load_state_dict
+_load = task_loop.RunLoop.load_state_dict
 
 
-def _forgets_teacher(run: loop.RunLoop, state: dict[str, Any]) -> None:
+def _forgets_teacher(run: task_loop.RunLoop, state: dict[str, Any]) -> None:
     _load(run, {**state, "teacher": run.teacher.state_dict()})
 
 

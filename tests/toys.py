@@ -13,7 +13,7 @@ from teachenv.env import Level, TaskEnv
 from teachenv.protocols import Outcome, State, Trial, TrialSource
 from teachenv.seeding import derive
 from teachenv.space import Dim, TaskSpace
-from teachenv.wrap import CurriculumWrapper
+from teachenv.wrap import CurriculumWrapper, Parameterize
 
 LADDER = TaskSpace(
     [
@@ -94,3 +94,13 @@ class LaneMaker:
 
     def __call__(self) -> CurriculumWrapper:
         return CurriculumWrapper(Ladder(), self.source, self.lane)
+
+
+def set_pole(env: Any, task: dict[str, Any]) -> None:
+    env.length = task["length"]
+    env.polemass_length = env.masspole * env.length
+
+
+def pole() -> gym.Env[Any, Any]:
+    space = TaskSpace([Dim("length", 0.1, 2.0, default=0.5, unit="m")])
+    return Parameterize("CartPole-v1", space, set_pole, return_range=(0, 500), mastery=475)

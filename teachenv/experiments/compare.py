@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from teachenv.errors import UserError, at_least
-from teachenv.experiments.config import RunConfig
+from teachenv.experiments.config import IF_BROKEN, RunConfig
 from teachenv.experiments.data_parts import usual_steps
 from teachenv.experiments.drive import terminate_as_interrupt
 from teachenv.experiments.files import StoreError, read_json
@@ -261,7 +261,7 @@ def _refuse_other_runs(folder: StudyFolder) -> None:
             raise StoreError(f"{run}: config.json is not a run's") from None
         wanted = cell.config.to_json()
         for name, value in wanted.items():
-            if not _fits(name, value, found[name]):
+            if name not in IF_BROKEN and not _fits(name, value, found[name]):
                 raise StoreError(
                     f"{run}: {name} is {found[name]!r}, but study.json says {value!r}; undo the "
                     "change, or start a new study"

@@ -22,6 +22,10 @@ class ConfigError(UserError):
     """A configuration was refused; the message lists every problem, one a line."""
 
 
+IF_BROKEN = ("on_env_error", "env_timeout_s")
+"""Fields that say what follows when an environment breaks, free to change in a run there is."""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that decides a run.
@@ -49,7 +53,8 @@ class RunConfig:
     student_args: Mapping[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the student that differ from its defaults."""
     round_steps: int = 0
-    """Steps of a round, which starts fresh episodes and ends with a checkpoint; 0: the usual."""
+    """Steps of a round, which ends with a checkpoint; 0: the usual. Episodes start afresh with a
+    round, except in native environments, where they go on."""
     new_student_every: int = 0
     """Steps after which, at the next round's start, a new student takes the place of the one there
     is, while the teacher goes on; 0: never."""
@@ -63,12 +68,12 @@ class RunConfig:
     on_env_error: str = "fail"
     """What follows when an environment raises: "fail" ends the run; "skip" ends the trial as
     failed; "retry" plays the trial once more before that ends the run. The last two go on in an
-    environment made anew. Native environments, one for all lanes, and data generation always end
-    the run."""
+    environment made anew, and are refused where there is none: native environments, one for all
+    lanes, and data generation."""
     env_timeout_s: float = 120.0
     """Seconds after which a call of an environment is taken to hang, which counts as raising;
-    0: never. RLlib's runners are given up after their ``sample_timeout_s`` (180). Native
-    environments and data generation are not watched."""
+    0: never. RLlib's runners are given up after their ``sample_timeout_s``, usually 180, or a
+    minute more than this. Native environments and data generation are not watched."""
 
     check_env: InitVar[bool] = True
     """Whether the environment must be registered here; reading a foreign run needs it not."""

@@ -165,6 +165,8 @@ def _tensorboard(run: Run, folder: Path) -> Path:
             if row["status"] == "ok":
                 writer.add_scalar("trial/episode_return", row["episode_return"], row["step"])
                 writer.add_scalar("trial/score", row["score"], row["step"])
+    (written,) = folder.glob("events.out.tfevents.*")
+    written.rename(folder / "events.out.tfevents.run")  # the name it was given tells the host's
     return folder
 
 

@@ -148,8 +148,13 @@ def _alive(process: str) -> bool:
     return True
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a row file; a torn last line is dropped.
+def read_rows(path: Path, size: int | None = None) -> list[dict[str, Any]]:
+    """Read a row file.
+
+    Args:
+        path: The file; none has no rows.
+        size: Bytes to read, which must be whole rows. By default all of them, where a torn last
+            line is dropped.
 
     Raises:
         StoreError: for any other line that is not a JSON object.
@@ -159,8 +164,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             raise StoreError(f"{path}: no plain file")
         return []
     rows: list[dict[str, Any]] = []
+    left = path.stat().st_size if size is None else size
     with path.open("rb") as file:
-        while (line := file.readline(MAX_JSON)).endswith(b"\n"):
+        while (line := file.readline(min(MAX_JSON, left))).endswith(b"\n"):
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError):
@@ -168,8 +174,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             if not isinstance(row, dict):
                 raise _damaged(path, len(rows), "not a JSON object")
             rows.append(row)
+            left -= len(line)
     if len(line) == MAX_JSON:
         raise _damaged(path, len(rows), f"longer than {MAX_JSON >> 20} MiB")
+    if line and size is not None:
+        raise _damaged(path, len(rows), "torn")
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from teachenv.experiments.curves import Band
 from teachenv.experiments.plot_style import FAINT, INK, LINES, MARKERS, step_axis
@@ -39,9 +39,10 @@ def looks(teachers: Sequence[str]) -> dict[str, Look]:
     return {name: found[name] for name in teachers}
 
 
-def standings_figure(standings: Sequence[Standing], label: str, intervals: bool) -> Figure:
+def standings_figure(
+    standings: Sequence[Standing], label: str, styles: Mapping[str, Look], intervals: bool
+) -> Figure:
     """Draw mean (point) and interquartile mean (tick) of teachers, perhaps with 95 % intervals."""
-    styles = looks([standing.teacher for standing in standings])
     figure = _figure(0.8 + 0.3 * len(standings))
     ax = figure.subplots()
     for y, one in enumerate(reversed(standings)):
@@ -54,7 +55,8 @@ def standings_figure(standings: Sequence[Standing], label: str, intervals: bool)
     ax.set_yticks(range(len(standings)), [one.teacher for one in reversed(standings)])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.6, len(standings) - 0.5)
-    ax.set_xlim(-2, 102)
+    ends = [(one.mean, *one.mean_interval, one.iqm, *one.iqm_interval) for one in standings]
+    ax.set_xlim(*_from_zero(100 * np.nanmax(ends), 100))
     ax.set_xlabel(label)
     ax.grid(axis="x")
     return figure
@@ -71,6 +73,7 @@ def curves_figure(
     figure = _figure(3.3)
     ax = figure.subplots()
     _draw_bands(ax, bands, styles, intervals)
+    ax.set_ylim(*_from_zero(max(np.nanmax([b.middle, b.high]) for b in bands.values()), 1))
     step_axis(ax, max(band.x[-1] for band in bands.values()), label=False)
     ax.set_xlabel(steps)
     ax.set_ylabel(label)
@@ -85,12 +88,20 @@ def profiles_figure(
     figure = _figure(3.3)
     ax = figure.subplots()
     _draw_bands(ax, bands, styles, intervals, markers=False)
-    ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    reached = max(max(np.multiply(band.x, np.sign(band.middle))) for band in bands.values())
+    ax.set_xlim(0, _from_zero(reached, 1)[1])
+    ax.set_ylim(*_from_zero(1, 1))
+    ax.xaxis.set_major_formatter(FuncFormatter(_as_percent))
     ax.set_xlabel(label)
     ax.set_ylabel("share of runs above it")
     _legend(figure, ax)
     return figure
+
+
+def _from_zero(highest: float, full: float) -> tuple[float, float]:
+    """Return the limits of an axis from zero to what was reached, which may be all."""
+    top = min(1.1 * highest, full) if highest > 0 else full
+    return -0.02 * top, 1.02 * top
 
 
 def _figure(height: float) -> Figure:
@@ -109,11 +120,10 @@ def _draw_bands(
         if intervals:
             ax.fill_between(band.x, band.low, band.high, color=look.colour, alpha=0.13, lw=0)
         (line,) = ax.plot(band.x, band.middle, color=look.colour, ls=look.dash, lw=1.6)
-        line.set(label=teacher, clip_on=False)
+        line.set(label=teacher, clip_on=not markers)
         if markers:
             line.set(marker=look.marker, markersize=4, markevery=max(1, len(band.x) // 10))
-    ax.set_ylim(-0.02, 1.02)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(FuncFormatter(_as_percent))
     ax.grid(axis="y")
 
 
@@ -121,6 +131,10 @@ def _legend(figure: Figure, ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
     columns = int(np.clip(60 // (6 + max(map(len, labels))), 1, 4))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def _as_percent(value: float, _position: int | None = None) -> str:
+    return f"{100 * value:.3g}%"
 
 
 def _percent(interval: tuple[float, float]) -> list[float]:

@@ -23,8 +23,8 @@ from teachenv.space import Dim
 INK = "#262626"
 FAINT = "#8c8c8c"
 ACCENT = "#D55E00"
-LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, told apart with any colour vision."""
+LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#7A5C3E", "#000000")
+"""Okabe and Ito's colours, told apart with any colour vision, and a brown."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 SCORES = Normalize(0.0, 1.0)

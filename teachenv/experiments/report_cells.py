@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from teachenv.experiments.config import IF_BROKEN
 from teachenv.experiments.metrics import RunMetrics, run_metrics
 from teachenv.experiments.store import Run, read_run
 from teachenv.experiments.study_status import CellStatus, study_status
@@ -20,7 +21,7 @@ from teachenv.space import TaskSpace
 
 Floats = NDArray[np.float64]
 
-_VARIED = ("teacher", "teacher_args", "seed", "max_failed")
+_VARIED = ("teacher", "teacher_args", "seed", "max_failed", *IF_BROKEN)
 """What runs that compare may differ in."""
 
 

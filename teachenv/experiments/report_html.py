@@ -33,6 +33,7 @@ _DARK = {
     "line2": "#2fc79b",
     "line3": "#dd9cc2",
     "line4": "#8fd0f5",
+    "line5": "#c19a6b",
 }
 _STYLE = """
 * { box-sizing: border-box }

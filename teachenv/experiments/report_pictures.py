@@ -51,7 +51,9 @@ class Pictures:
         """Return how the teachers end up."""
         several = verdict.n_seeds > 1
         label = f"{WORDS[self._told.judged.score]} at the end of training (%)"
-        drawing = self._save(standings_figure(verdict.standings, label, several), "standings")
+        drawing = self._save(
+            standings_figure(verdict.standings, label, self._looks, several), "standings"
+        )
         caption = "Mean (point) and interquartile mean (tick)" + _INTERVALS * several
         return html.row([html.figure(drawing, caption)])
 

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from teachenv.errors import UserError
-from teachenv.experiments.config import RunConfig
+from teachenv.experiments.config import IF_BROKEN, RunConfig
 from teachenv.protocols import Outcome, State
 
 __all__ = [
+    "FREE",
     "Clock",
     "Followed",
     "Watcher",
@@ -30,6 +31,10 @@ __all__ = [
 LIBRARIES = (
     "teachenv", "numpy", "gymnasium", "box2d", "scipy", "scikit-learn", "torch", "jax", "sbx-rl",
 )  # fmt: skip
+
+
+FREE = ("steps", *IF_BROKEN)
+"""Fields of a configuration that may change when a run is resumed: its steps may grow."""
 
 
 class Followed(Protocol):
@@ -91,15 +96,9 @@ class Clock:
         }
 
 
-_FREE = ("steps", "on_env_error", "env_timeout_s")
-
-
 def fixed(config: RunConfig) -> dict[str, Any]:
-    """Return the fields that no checkpoint may be resumed with changed.
-
-    Free are the number of steps, and what follows when an environment breaks.
-    """
-    return {name: value for name, value in config.to_json().items() if name not in _FREE}
+    """Return the fields that no checkpoint may be resumed with changed: all but ``FREE``."""
+    return {name: value for name, value in config.to_json().items() if name not in FREE}
 
 
 def refuse_change(folder: Path, config: RunConfig, state: State) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from teachenv.errors import UserError
+from teachenv.experiments.checkpoint import MAX_JSON
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.files import (
     PATIENCE,
@@ -46,9 +47,9 @@ STATUSES = ("running", "finished", "failed", "interrupted")
 ROW_FILES = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "times.jsonl")
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run folder, read.
+@dataclass(frozen=True, kw_only=True)
+class RunHeader:
+    """What a run folder says without its rows.
 
     Attributes:
         folder: Where it is.
@@ -56,9 +57,9 @@ class Run:
         task_space: Tasks of its environment.
         return_range: Lowest and highest episode return that scores tell apart.
         mastery: Mastery threshold on the episode return.
+        versions: Of Python and of libraries, by name.
         status: The row of ``status.json``; "interrupted" if it says running but nobody runs.
         test_sets: Test sets by name.
-        episodes: Rows of ``episodes.jsonl``; likewise ``evals``, ``teacher``, ``times``.
         data: Of data-generation environments: "told_skills", "n_steps", "n_samples", the "kinds"
             of the cells, and "prerequisites" as pairs of cell numbers; ``None`` for others.
     """
@@ -71,11 +72,21 @@ class Run:
     versions: dict[str, str]
     status: dict[str, Any]
     test_sets: dict[str, TestSet]
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(RunHeader):
+    """A run folder, read.
+
+    Attributes:
+        episodes: Rows of ``episodes.jsonl``; likewise ``evals``, ``teacher``, ``times``.
+    """
+
     episodes: list[dict[str, Any]]
     evals: list[dict[str, Any]]
     teacher: list[dict[str, Any]]
     times: list[dict[str, Any]]
-    data: dict[str, Any] | None = None
 
 
 class RunFolder:
@@ -119,7 +130,7 @@ class RunFolder:
         Raises:
             StoreError: if it is not a run folder, or another process runs it.
         """
-        _read_header(folder)
+        _read_config(folder)
         return cls(folder, take_lock(folder))
 
     def write_json(self, name: str, value: Any) -> None:
@@ -128,12 +139,22 @@ class RunFolder:
 
     def write_config(self, config: RunConfig) -> None:
         """Replace the configuration in ``config.json``."""
-        self.write_json("config.json", {**_read_header(self.path), "config": config.to_json()})
+        self.write_json("config.json", {**_read_config(self.path), "config": config.to_json()})
 
     def append(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Append rows to a row file and flush them to disk."""
+        """Append rows to a row file and flush them to disk.
+
+        Raises:
+            StoreError: at a row that would be too large to be read again.
+        """
         with (self.path / name).open("a") as file:
-            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+            for row in rows:
+                line = json.dumps(row, allow_nan=False) + "\n"
+                if len(line) > MAX_JSON:
+                    raise StoreError(
+                        f"{file.name}: a row of {len(line):,} bytes; expected at most {MAX_JSON:,}"
+                    )
+                file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
@@ -148,22 +169,30 @@ class RunFolder:
         Raises:
             StoreError: if a file is shorter than recorded; nothing is cut then.
         """
-        self.check({"offsets": offsets})
+        self._refuse_short(offsets)
         for name, size in self.offsets().items():
             if size > offsets[name]:
                 os.truncate(self.path / name, offsets[name])
 
     def check(self, state: State) -> None:
-        """Check that the row files have what a checkpoint counts on.
+        """Check that the row files have what a checkpoint counts on; what follows is not read.
 
         Raises:
-            StoreError: if one is shorter than recorded, or the checkpoint does not say.
+            StoreError: if one is shorter than recorded or damaged up to there, or the checkpoint
+                does not say.
         """
         try:
-            recorded = state["offsets"]
-            short = [name for name, size in self.offsets().items() if size < recorded[name]]
+            sizes = {name: state["offsets"][name] for name in ROW_FILES}
         except (KeyError, TypeError) as error:
             raise StoreError(f"{self.path}: the checkpoint does not fit: {error!r}") from None
+        if not all(isinstance(size, int) and size >= 0 for size in sizes.values()):
+            raise StoreError(f"{self.path}: the checkpoint does not fit: sizes of rows {sizes}")
+        self._refuse_short(sizes)
+        for name, size in sizes.items():
+            read_rows(self.path / name, size)
+
+    def _refuse_short(self, recorded: dict[str, int]) -> None:
+        short = [name for name, size in self.offsets().items() if size < recorded[name]]
         if short:
             raise StoreError(f"{self.path}: {short} are shorter than the checkpoint says; damaged")
 
@@ -188,30 +217,44 @@ def _hint(folder: Path) -> str:
     return ""
 
 
+def read_header(folder: Path) -> RunHeader:
+    """Read what a run folder says without its rows, finished or not.
+
+    Raises:
+        StoreError: if it is not a run folder, or its header or test sets are damaged.
+    """
+    header = _read_config(folder)
+    try:
+        low, high = header["return_range"]
+        return RunHeader(
+            folder=folder,
+            config=RunConfig.from_json(header["config"]),
+            task_space=TaskSpace.from_json(json.dumps(header["task_space"])),
+            return_range=(float(low), float(high)),
+            mastery=float(header["mastery"]),
+            versions=dict(header["versions"]),
+            status=read_status(folder),
+            test_sets={
+                name: TestSet.from_json(name, row)
+                for name, row in read_json(folder / "test_sets.json").items()
+            },
+            data=header.get("data"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        if isinstance(error, UserError | TaskError):
+            raise StoreError(f"{folder}: {error}") from None
+        raise StoreError(f"{folder}: config.json is not a run's: {error!r}") from None
+
+
 def read_run(folder: Path) -> Run:
     """Read a run folder, finished or not.
 
     Raises:
         StoreError: if it is not a run folder, or a file in it is damaged.
     """
-    header = _read_header(folder)
-    try:
-        config = RunConfig.from_json(header["config"])
-        space = TaskSpace.from_json(json.dumps(header["task_space"]))
-        low, high = header["return_range"]
-        sets_rows = read_json(folder / "test_sets.json")
-        sets = {name: TestSet.from_json(name, row) for name, row in sets_rows.items()}
-        contract = (float(low), float(high)), float(header["mastery"])
-        versions = dict(header["versions"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        if isinstance(error, UserError | TaskError):
-            raise StoreError(f"{folder}: {error}") from None
-        raise StoreError(f"{folder}: config.json is not a run's: {error!r}") from None
+    header = read_header(folder)
     episodes, evals, teacher, times = (read_rows(folder / name) for name in ROW_FILES)
-    return Run(
-        folder, config, space, *contract, versions, read_status(folder), sets,
-        episodes, evals, teacher, times, header.get("data"),
-    )  # fmt: skip
+    return Run(**vars(header), episodes=episodes, evals=evals, teacher=teacher, times=times)
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -240,7 +283,7 @@ def is_run(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
-def _read_header(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder")
     if not is_run(folder):

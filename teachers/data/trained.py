@@ -24,19 +24,21 @@ MAX_BYTES = 16 << 20
 
 Activation = Literal["tanh", "relu"]
 Head = Literal["clip", "tanh", "argmax"]
+Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+"""Weights ``(n_out, n_in)`` and biases ``(n_out,)``, from the input on."""
 
 
 class Policy(NamedTuple):
     """A multi-layer perceptron from an observation to its best action, in NumPy.
 
     Attributes:
-        layers: Weights ``(n_out, n_in)`` and biases ``(n_out,)``, from the input on.
+        layers: What it is made of.
         activation: Between layers.
         head: What becomes of the last layer: "clip" to [-1, 1], "tanh", or "argmax" for one of
             ``n_out`` actions.
     """
 
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    layers: Layers
     activation: Activation
     head: Head
 
@@ -86,9 +88,13 @@ class Policy(NamedTuple):
                 (_matrix(arrays[f"weight_{i}"], 2), _matrix(arrays[f"bias_{i}"], 1))
                 for i in range(len(arrays) // 2)
             )
+            _refuse_misfits(layers)
             one_of("activation", about["activation"], ("tanh", "relu"))
             one_of("head", about["head"], ("clip", "tanh", "argmax"))
             one_of("action_mode", about["action_mode"], ACTION_MODES)
+            for name, kind in (("algorithm", str), ("steps", int)):
+                if not isinstance(about.get(name, kind()), kind):
+                    raise ValueError(f"{name}: expected {kind.__name__}, got {about[name]!r:.80}")
             return cls(layers, about["activation"], about["head"]), about
         except Exception as error:  # damaged archives raise nearly anything
             if isinstance(error, UserError):
@@ -107,7 +113,7 @@ class Trained(DataTeacher):
         path: Its folder.
 
     Raises:
-        UserError: if there is no policy, or it was trained on another size.
+        UserError: if there is no policy, it was trained on another size, or it is damaged.
     """
 
     id = "trained"
@@ -122,6 +128,11 @@ class Trained(DataTeacher):
         self._policy, about = Policy.load(Path(path))
         self._about = {name: about.get(name) for name in ("algorithm", "action_mode", "steps")}
         self._decode = decoder(about["action_mode"], syllabus)
+        if (self._policy.head == "argmax") != hasattr(self._decode.space, "n"):
+            raise UserError(
+                f"teacher trained: {path}: a head {self._policy.head!r} chooses no actions of "
+                f"mode {about['action_mode']!r}; it is damaged"
+            )
         n_inputs = self._policy.layers[0][0].shape[1] if self._policy.layers else 0
         n_outputs = len(self._policy.layers[-1][1]) if self._policy.layers else 0
         expected = 7 * syllabus.n_cells + 2, _n_entries(self._decode.space)
@@ -148,10 +159,22 @@ def _n_entries(space: Any) -> int:
 
 
 def _large(path: Path) -> bool:
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing, or no plain file")
     return path.stat().st_size > MAX_BYTES
 
 
 def _matrix(array: NDArray[Any], ndim: int) -> NDArray[np.float32]:
-    if array.ndim != ndim or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise ValueError(f"expected {ndim}-dimensional finite numbers")
+    """Return an array as float32."""
+    highest = np.finfo(np.float32).max
+    if array.ndim != ndim or array.dtype.kind != "f" or not (np.abs(array) <= highest).all():
+        raise ValueError(f"expected {ndim}-dimensional finite numbers of 32 bits")
     return array.astype(np.float32)
+
+
+def _refuse_misfits(layers: Layers) -> None:
+    """Refuse weights of other sizes than their biases, or than what the layer before gives."""
+    given = [len(bias) for _, bias in layers]
+    taken = [weight.shape for weight, _ in layers]
+    if [n_out for n_out, _ in taken] != given or [n_in for _, n_in in taken[1:]] != given[:-1]:
+        raise ValueError(f"layers of shapes {taken} with biases of {given} do not follow another")

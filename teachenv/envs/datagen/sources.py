@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import secrets
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 __all__ = ["source_hash"]
@@ -44,11 +45,13 @@ def source_hash(*classes: type) -> str:
 
 def _imported(name: str, text: str, ours: set[str]) -> Iterator[str]:
     """Yield the modules of our packages that a module imports, wherever in it."""
+    spec = _spec(name)
+    package = (spec and spec.parent) or name.rpartition(".")[0]  # a package is its own
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names if each.name.partition(".")[0] in ours)
         elif isinstance(node, ast.ImportFrom):
-            parent = name.rsplit(".", node.level)[0] if node.level else ""
+            parent = package.rsplit(".", node.level - 1)[0] if node.level else ""
             module = ".".join(filter(None, (parent, node.module)))
             if module.partition(".")[0] in ours:
                 inside = [f"{module}.{alias.name}" for alias in node.names]
@@ -59,12 +62,16 @@ def _imported(name: str, text: str, ours: set[str]) -> Iterator[str]:
 
 def _text(name: str) -> str | None:
     """Return the source of a module, of all of a package's; ``None`` if there is none."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+    spec = _spec(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     folders = spec.submodule_search_locations
     files = [Path(spec.origin)] if folders is None else sorted(Path(folders[0]).glob("*.py"))
     return "\n".join(file.read_text() for file in files)
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None

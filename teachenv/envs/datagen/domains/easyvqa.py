@@ -41,6 +41,7 @@ class EasyVqa:
     """
 
     id = "easyvqa"
+    skills = SKILLS
     n_levels = 2
     student = "film"
     prerequisites = None
@@ -49,7 +50,6 @@ class EasyVqa:
         if size not in (32, 64):
             raise UserError(f"size: expected 32 or 64, got {size!r}")
         self._data = _load(size)
-        self.skills = SKILLS
         self.kinds = np.full((len(SKILLS), self.n_levels), "taught")
         width = self._data.tokens.shape[1]
         fields = {"image": (size, size, 3), "tokens": (width,)}

@@ -96,11 +96,12 @@ class Reasoning:
     """
 
     id = "reasoning"
+    skills: tuple[str, ...] = tuple(TASKS)
     student = "transformer"
     n_levels = N_LEVELS
 
     def __init__(self, *, skills: Sequence[str] = ()) -> None:
-        self.skills = tuple(skills) or tuple(TASKS)
+        self.skills = tuple(skills) or self.skills
         for name in self.skills:
             if name not in TASKS:
                 raise UserError(unknown("task", str(name), TASKS))
