@@ -203,12 +203,12 @@ def test_a_failing_process_or_teacher_elsewhere_is_told():
 SOAK = """
 import json, sys
 from test_teachers_contract import soak
-print(json.dumps(soak(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))
+print(json.dumps(soak(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:])))
 """
 
 
-def soak(id: str, n: int, limit_s: float, mutation: type | None = None) -> dict[str, float]:
-    """Ask and tell identical outcomes.
+def soak(id: str, n: int, limit_s: float, mutation: str = "") -> dict[str, float]:
+    """Ask and tell identical outcomes, perhaps with a teacher made worse.
 
     Returns megabytes grown after the first third, trials played and seconds.
     """
@@ -216,8 +216,9 @@ def soak(id: str, n: int, limit_s: float, mutation: type | None = None) -> dict[
 
     warnings.simplefilter("ignore", TeacherWarning)
     teacher = small_teachers.told(id, SPACES[home(id)])
-    if mutation is not None:
-        teacher = broken_teachers.broken(mutation, type(teacher))(teacher.space)
+    if mutation:
+        worse = broken_teachers.broken(getattr(broken_teachers, mutation), type(teacher))
+        teacher = worse(teacher.space)
     outcome = probe.outcome_for(teacher, 0.5)
     every = 10  # trials between two looks, so that there are many of slow teachers too
     memory, start, sizes = psutil.Process().memory_info, time.process_time(), []
@@ -234,16 +235,21 @@ def soak(id: str, n: int, limit_s: float, mutation: type | None = None) -> dict[
     }
 
 
+def soak_elsewhere(*arguments: str) -> dict[str, float]:
+    """Return what :func:`soak` does in a process of its own, which has no freed memory to reuse."""
+    tests = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
+    command = [sys.executable, "-c", SOAK, *arguments]
+    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(out.stdout)
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
 def test_memory_stays_bounded_over_a_million_trials(id, bar):
     """Or as many as a few seconds hold, for teachers that are not cheap."""
-    limit_s = "200" if id in CHEAP else "8"
-    command = [sys.executable, "-c", SOAK, id, "1000000", limit_s]
-    tests = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
-    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(out.stdout)
+    found = soak_elsewhere(id, "1000000", "200" if id in CHEAP else "8")
     played = f"{found['trials']:,} trials in {found['s']:.0f} s"
     assert found["grown_mb"] < 20.0
     more = f"{found['grown_mb']:.1f} MB more"
@@ -252,7 +258,7 @@ def test_memory_stays_bounded_over_a_million_trials(id, bar):
 
 def test_growth_is_measured():
     """The measure of the test above sees a teacher that keeps everything."""
-    found = soak("uniform", 6000, 60.0, broken_teachers.KeepsTenKilobytesEach)
+    found = soak_elsewhere("uniform", "6000", "60", "KeepsTenKilobytesEach")
     assert found["grown_mb"] > 20.0
 
 
