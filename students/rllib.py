@@ -88,7 +88,7 @@ class RllibPpo:
         norm_obs: Whether observations are normalised by running statistics.
         norm_reward: Whether rewards are divided by the running deviation of the return.
         threads: Threads torch may use in this process.
-        sample_timeout_s: Seconds to wait for runners to play an iteration; usually 180.
+        sample_timeout_s: Seconds that runners get for an iteration; see :func:`sample_timeout`.
 
     Raises:
         ValueError: naming every hyper-parameter that is out of range.

@@ -210,6 +210,17 @@ def test_a_damaged_newest_checkpoint_is_skipped_and_said(undisturbed: Path, tmp_
     assert digests(folder) == digests(undisturbed)
 
 
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(undisturbed, tmp_path / "run"))
+    shutil.rmtree(folder / "checkpoints")
+    before = (folder / "episodes.jsonl").read_bytes()
+    with pytest.raises(StoreError, match=r"rounds were played, but checkpoints/ is gone or empty"):
+        loop.resume(folder)
+    assert (folder / "episodes.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("part", ["student", "teacher", "broker"])
 def test_resuming_without_a_part_of_the_state_is_noticed(
     part: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar: Bar

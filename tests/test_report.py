@@ -24,7 +24,7 @@ from teachenv.experiments.cells import play
 from teachenv.experiments.curves import Band
 from teachenv.experiments.files import StoreError
 from teachenv.experiments.metrics import run_metrics
-from teachenv.experiments.plot_study import curves_figure, looks
+from teachenv.experiments.plot_study import curves_figure, looks, standings_figure
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_study_tasks import competence_figure
 from teachenv.experiments.plot_style import INK, SCORE_MAP
@@ -37,6 +37,7 @@ from teachenv.experiments.statistics import mean_interval
 from teachenv.experiments.store import read_run
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
+from teachenv.experiments.verdict import Standing
 from teachenv.space import Dim, TaskSpace
 
 FAILED = {"Pole/uniform/sb3-ppo/seed-5": "RuntimeError('<b>the pole</b> is broken')"}
@@ -413,3 +414,13 @@ def test_axes_end_where_the_scores_end() -> None:
     bands = {"uniform": Band((1.0, 2.0), (0.1, 0.15), (0.05, 0.1), (0.15, 0.2))}
     figure = curves_figure(bands, "share mastered", looks(["uniform"]), True)
     assert figure.axes[0].get_ylim()[1] == pytest.approx(0.2244)
+
+
+def test_axes_end_where_the_scores_end_with_a_single_seed_too() -> None:
+    """Its interval is all that scores can be, and is not drawn."""
+    bands = {"uniform": Band((1.0, 2.0), (0.1, 0.15), (0.0, 0.0), (1.0, 1.0))}
+    figure = curves_figure(bands, "share mastered", looks(["uniform"]), False)
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(0.1683)
+    standing = Standing("uniform", None, 0.15, (0.0, 1.0), 0.1, (0.0, 1.0), ())
+    figure = standings_figure([standing], "share mastered", looks(["uniform"]), False)
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(16.83)

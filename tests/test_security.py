@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -112,7 +113,8 @@ RUNS: dict[str, Callable[[Path], None]] = {
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sesame-3f9a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame-3f9a")
-    monkeypatch.setattr(socket, "gethostname", lambda: "host-3f9a")  # the real one may be "vm"
+    for module, name in ((socket, "gethostname"), (platform, "node")):
+        monkeypatch.setattr(module, name, lambda: "host-3f9a")  # the real one may be "vm"
 
 
 @pytest.fixture(params=RUNS)

@@ -13,6 +13,7 @@ import pytest
 from pyarrow.fs import FileType
 from studies import first_cells, play_study, searched, study_digests
 from test_loop import digests
+from toy_runs import stop_after, toy_config, toys
 
 from teachenv.errors import UserError
 from teachenv.experiments import cells as cells_module
@@ -21,6 +22,7 @@ from teachenv.experiments.cells import Report, past_scores, play, play_together
 from teachenv.experiments.files import read_rows
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import read_status
+from teachenv.experiments.study import Cell
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
 
@@ -186,6 +188,19 @@ def test_a_sample_left_at_an_evaluation_goes_on_from_there(tmp_path: Path) -> No
     assert next(again)[1] == first
     assert [read_status(tmp_path / cell.name)["step"] for cell in cells] == [512, 512]
     again.close()
+
+
+def test_a_sample_goes_on_from_bad_rows_beyond_its_checkpoints(tmp_path: Path) -> None:
+    cell, score = Cell("a/b/c/seed-0", "a/c", toy_config()), "mean_return"
+    with toys():
+        undisturbed = [mean for _, mean in play_together([cell], tmp_path / "one", score=score)]
+        stop_after(cell.config, tmp_path / "two" / cell.name, 2)
+        with (tmp_path / "two" / cell.name / "evals.jsonl").open("a") as file:
+            file.write("[]\n")
+        again = [mean for _, mean in play_together([cell], tmp_path / "two", score=score)]
+    assert len(again) == 4
+    assert again[:-1] == undisturbed[:-1]
+    assert digests(tmp_path / "one" / cell.name) == digests(tmp_path / "two" / cell.name)
 
 
 def test_a_sample_ends_when_a_cell_of_it_fails(

@@ -69,14 +69,14 @@ def everything() -> Iterator[Table]:
 
 
 def tasks_of(env_id: str) -> tuple[TaskSpace, float]:
-    """Return the tasks of one of our environments, and the score above which one is mastered.
+    """Return the tasks of one of our environments, and its mastery threshold.
 
     Read from its class, or from that of its domain, where they say so: making an environment may
     load libraries and pictures for seconds.
     """
     entry = ENVS[env_id]
-    made = load_env_creator(entry.single)
-    space, mastery = getattr(made, "task_space", None), getattr(made, "mastery", None)
+    creator = load_env_creator(entry.single)
+    space, mastery = getattr(creator, "task_space", None), getattr(creator, "mastery", None)
     if "domain" in entry.kwargs:
         domain: Any = resolve(DOMAINS[entry.kwargs["domain"]])
         skills = getattr(domain, "skills", None)

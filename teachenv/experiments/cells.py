@@ -20,7 +20,7 @@ from teachenv.errors import UserError
 from teachenv.experiments import loop
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.drive import Loop, rounds
-from teachenv.experiments.files import lock_holder, read_rows
+from teachenv.experiments.files import StoreError, lock_holder, read_rows
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import is_run, read_status
 from teachenv.experiments.study import Cell
@@ -112,7 +112,7 @@ def play_together(
         for number in itertools.count():
             scores = []
             for i, cell in enumerate(cells):
-                while not reports[i].final and len(_scores(runs / cell.name, score)) <= number:
+                while not reports[i].final and _n_scores(runs / cell.name, score) <= number:
                     reports[i] = next(players[i])
                 scores += _scores(runs / cell.name, score)[number : number + 1]
             if len(scores) < len(cells):
@@ -166,6 +166,17 @@ def _await_lock(folder: Path) -> None:
         if time.monotonic() > until:
             raise UserError(f"{folder}: process {holder} is running it")
         time.sleep(0.2)
+
+
+def _n_scores(folder: Path, score: str) -> int:
+    """Return how many scores there are; none where rows are damaged.
+
+    Whoever continues the run cuts those beyond its checkpoint, or refuses them.
+    """
+    try:
+        return len(_scores(folder, score))
+    except StoreError:
+        return 0
 
 
 def _scores(folder: Path, score: str) -> list[float]:

@@ -23,7 +23,7 @@ class ConfigError(UserError):
 
 
 IF_BROKEN = ("on_env_error", "env_timeout_s")
-"""Fields that say what follows when an environment breaks, free to change in a run there is."""
+"""Fields that say what follows when an environment breaks, free to change in a resumed run."""
 
 
 @dataclass(frozen=True)

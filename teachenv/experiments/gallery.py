@@ -30,7 +30,7 @@ from teachenv.experiments.plot_style import (
     score_bar,
     style,
 )
-from teachenv.experiments.store import read_run
+from teachenv.experiments.store import read_header
 from teachenv.space import Dim, Task, TaskSpace
 
 _GROUND, _OBSTACLE, _SKY = "#5b7f4b", "#8a6f55", "#eef4fb"
@@ -69,7 +69,7 @@ def draw_gallery(
     """
     view, asked = None, bool(env_ids or run)
     if run is not None:
-        config = read_run(run).config
+        config = read_header(run).config
         view, env_ids, env_args = load_run(run), env_ids or [config.env], config.env_args
     out.mkdir(parents=True, exist_ok=True)
     paths = []

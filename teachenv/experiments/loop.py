@@ -15,9 +15,10 @@ from teachenv.experiments.config import ConfigError, RunConfig, describe_env
 from teachenv.experiments.data_loop import DataLoop
 from teachenv.experiments.data_parts import check_data, teaches_data
 from teachenv.experiments.drive import Loop, drive
+from teachenv.experiments.files import StoreError
 from teachenv.experiments.parts import check_parts, resolve
 from teachenv.experiments.run_state import FREE, Watcher, refuse_change, versions
-from teachenv.experiments.store import RunFolder, read_header
+from teachenv.experiments.store import RunFolder, read_header, read_status
 from teachenv.experiments.task_loop import RunLoop
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import State
@@ -116,6 +117,13 @@ def open_again(
             if skipped is not None:
                 skipped.extend(reasons)
             refuse_change(out, config, state)
+        elif (played := read_status(out)["round"]) > 0:
+            raise StoreError(
+                f"{out}: {played} rounds were played, but checkpoints/ is gone or empty; put it "
+                "back, or start a new run in another folder"
+            )
+        if "on_env_error" in changes:
+            _check_policy(config)
         loop = _make(config, folder, watcher)
         try:
             if state is None:
@@ -147,23 +155,21 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
         raise UserError(
             f"--steps {changed.steps}: the run already has {config.steps}; it can only grow"
         )
-    if "on_env_error" in changes:
-        _check_policy(changed)
     return changed
 
 
 def _check_policy(config: RunConfig) -> None:
     """Refuse to go on in a new environment where none is made anew."""
+    from students.hyper import comes_as_vector
+
     if config.on_env_error == "fail":
         return
     if teaches_data(config):
         kind = "teaches data"
-    else:
-        vector = config.make_env.vector(1)
-        if vector is None:
-            return
-        vector.close()
+    elif comes_as_vector(config.make_env):
         kind = "is native, one engine for all lanes"
+    else:
+        return
     raise ConfigError(
         f"on_env_error: {config.on_env_error!r}, but {config.env} {kind}: an error always ends "
         "the run; leave it at 'fail'"

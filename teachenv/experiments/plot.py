@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from teachenv.errors import UserError
 from teachenv.experiments.lesson_view import LessonView, load_lessons
 from teachenv.experiments.plot_data import RunView, load_run
-from teachenv.experiments.store import read_run
+from teachenv.experiments.store import read_header
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def plot_run(folder: str | Path, out: str | Path | None = None) -> list[Path]:
     """
     from teachenv.experiments.plot_style import style
 
-    data = read_run(Path(folder)).data is not None
+    data = read_header(Path(folder)).data is not None
     figures = draw_lessons(load_lessons(folder)) if data else draw(load_run(folder))
     target = _target(folder, out)
     paths = []

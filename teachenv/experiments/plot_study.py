@@ -55,7 +55,9 @@ def standings_figure(
     ax.set_yticks(range(len(standings)), [one.teacher for one in reversed(standings)])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.6, len(standings) - 0.5)
-    ends = [(one.mean, *one.mean_interval, one.iqm, *one.iqm_interval) for one in standings]
+    ends = [end for one in standings for end in (one.mean, one.iqm)]
+    if intervals:
+        ends += [end for one in standings for end in (*one.mean_interval, *one.iqm_interval)]
     ax.set_xlim(*_from_zero(100 * np.nanmax(ends), 100))
     ax.set_xlabel(label)
     ax.grid(axis="x")
@@ -73,7 +75,8 @@ def curves_figure(
     figure = _figure(3.3)
     ax = figure.subplots()
     _draw_bands(ax, bands, styles, intervals)
-    ax.set_ylim(*_from_zero(max(np.nanmax([b.middle, b.high]) for b in bands.values()), 1))
+    tops = [np.nanmax(band.high if intervals else band.middle) for band in bands.values()]
+    ax.set_ylim(*_from_zero(max(tops), 1))
     step_axis(ax, max(band.x[-1] for band in bands.values()), label=False)
     ax.set_xlabel(steps)
     ax.set_ylabel(label)

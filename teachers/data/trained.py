@@ -177,4 +177,4 @@ def _refuse_misfits(layers: Layers) -> None:
     given = [len(bias) for _, bias in layers]
     taken = [weight.shape for weight, _ in layers]
     if [n_out for n_out, _ in taken] != given or [n_in for _, n_in in taken[1:]] != given[:-1]:
-        raise ValueError(f"layers of shapes {taken} with biases of {given} do not follow another")
+        raise ValueError(f"layers of shapes {taken} with biases of {given} do not fit together")
