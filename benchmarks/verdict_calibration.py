@@ -7,7 +7,8 @@ in the bench). Their scores are then taken for all there are, so that the truth 
 and studies draw from them: each compares four teachers, of which either all are the same, or one
 has a little more time than the others. Columns:
 
-    wrong      studies with any "beats" between teachers that are the same; 5 % is what is said
+    wrong      studies with any "beats" between teachers that are the same, or of a teacher over the
+               better one; 5 % is what is said
     no Holm    the same if every comparison were tested on its own
     finds one  studies that say of the better teacher that it beats another one
     finds all  ... and that it beats all three
@@ -94,7 +95,7 @@ def calibrate(
     found = np.array([_beaten(verdict) if one_better else np.nan for verdict in verdicts])
     held = {**_held(verdicts, pools), "plain": _share(plain, _truth(pools["same"])["iqm"])}
     return Calibration(
-        wrong=float(np.mean([any(pair.real for pair in pairs) for pairs in same])),
+        wrong=float(np.mean([_is_wrong(verdict) for verdict in verdicts])),
         uncorrected=float(
             np.mean([min(pair.p or 1.0 for pair in pairs) <= LEVEL for pairs in same])
         ),
@@ -102,6 +103,10 @@ def calibrate(
         finds_all=float(np.mean(found == N_TEACHERS - 1)) if one_better else np.nan,
         held=held,
     )
+
+
+def _is_wrong(verdict: Verdict) -> bool:
+    return any(pair.real and pair.better != BETTER for pair in verdict.comparisons)
 
 
 def _between_the_same(verdict: Verdict) -> list[Comparison]:

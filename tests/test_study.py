@@ -269,7 +269,7 @@ def test_runs_that_are_not_the_studys_are_refused(
     row = json.loads((copy / "study.json").read_text())
     row["study"]["max_failed"] = 3
     (copy / "study.json").write_text(json.dumps(row))
-    with pytest.raises(StoreError, match="max_failed is 10, but study"):
+    with pytest.raises(StoreError, match="max_failed is 10, but the study says"):
         compare.resume(copy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import os
@@ -19,6 +20,7 @@ from teachenv.errors import UserError
 from teachenv.experiments import cells as cells_module
 from teachenv.experiments import loop, task_loop
 from teachenv.experiments.cells import Report, past_scores, play, play_together
+from teachenv.experiments.compare import compare
 from teachenv.experiments.files import read_rows
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import read_status
@@ -253,6 +255,18 @@ def test_a_mirrored_run_goes_on_elsewhere(
     ]
     mirror.pull(cell.name, tmp_path / "here" / cell.name)
     assert read_status(tmp_path / "here" / cell.name)["status"] == "finished"
+
+
+def test_a_mirror_of_another_study_is_refused_before_anything_is_made(
+    played: tuple[StudyFolder, list[Report]], tmp_path: Path
+) -> None:
+    folder, _ = played
+    cell = folder.study.cells()[0]
+    Mirror(str(tmp_path / "mirror")).push(cell.name, folder.runs / cell.name)
+    other = dataclasses.replace(folder.study, settings={**folder.study.settings, "max_failed": 3})
+    with pytest.raises(UserError, match="max_failed is 10, but the study says 3; mirror this"):
+        compare(other, tmp_path / "study", storage=str(tmp_path / "mirror"))
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.slow

@@ -170,8 +170,8 @@ def test_a_mirrored_study_goes_on_where_its_folder_is_lost(
         compare(small_study(seeds=N_SEEDS), out, storage=str(mirror), listener=interrupt)
     done = [path for path in mirror.glob("*/*/*/*") if read_status(path)["status"] == "finished"]
     assert done
-    (out / "runs").rename(tmp_path / "lost")
-    assert resume(out).finished
+    out.rename(tmp_path / "lost")
+    assert compare(small_study(seeds=N_SEEDS), out, storage=str(mirror)).finished
     assert study_digests(out) == undisturbed
     assert {path: digests(mirror / path.removeprefix("runs/")) for path in undisturbed} == (
         undisturbed

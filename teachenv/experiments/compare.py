@@ -106,7 +106,7 @@ def compare(
     study = settled(study)
     check_cells(study.cells(check_env=True))
     if storage is not None:
-        Mirror(storage)
+        _refuse_other_mirror(storage, study)
     StudyFolder.create(out, study, storage)
     return resume(out, means=means, listener=listener)
 
@@ -253,19 +253,32 @@ def _refuse_other_runs(folder: StudyFolder) -> None:
     """Refuse run folders that are not what the study says, as when study.json was edited."""
     for cell in folder.study.cells():
         run = folder.runs / cell.name
-        if not is_run(run):
-            continue
-        try:
-            found = RunConfig.from_json(read_json(run / "config.json")["config"]).to_json()
-        except (KeyError, TypeError, AttributeError):
-            raise StoreError(f"{run}: config.json is not a run's") from None
-        wanted = cell.config.to_json()
-        for name, value in wanted.items():
-            if name not in IF_BROKEN and not _fits(name, value, found[name]):
-                raise StoreError(
-                    f"{run}: {name} is {found[name]!r}, but study.json says {value!r}; undo the "
-                    "change, or start a new study"
-                )
+        if is_run(run):
+            header = read_json(run / "config.json")
+            hint = "undo the change, or start a new study"
+            _refuse_other_run(str(run), header, cell.config, hint)
+
+
+def _refuse_other_mirror(storage: str, study: Study) -> None:
+    """Refuse a place that holds runs of another study by the same names."""
+    mirror = Mirror(storage)
+    for cell in study.cells():
+        header = mirror.header(cell.name)
+        if header is not None:
+            where = f"{storage}: {cell.name}"
+            _refuse_other_run(where, header, cell.config, "mirror this study to another place")
+
+
+def _refuse_other_run(where: str, header: Any, config: RunConfig, hint: str) -> None:
+    try:
+        found = RunConfig.from_json(header["config"]).to_json()
+    except (KeyError, TypeError, AttributeError):
+        raise StoreError(f"{where}: config.json is not a run's") from None
+    for name, value in config.to_json().items():
+        if name not in IF_BROKEN and not _fits(name, value, found[name]):
+            raise StoreError(
+                f"{where}: {name} is {found[name]!r}, but the study says {value!r}; {hint}"
+            )
 
 
 def _fits(name: str, wanted: Any, found: Any) -> bool:

@@ -80,12 +80,19 @@ class Mirror:
         shutil.rmtree(folder, ignore_errors=True)
         incoming.rename(folder)
 
+    def header(self, name: str) -> Any:
+        """Return ``config.json`` of the mirror's copy of a run; ``None`` if there is none."""
+        return self._read(f"{name}/config.json")
+
     def _status(self, name: str) -> dict[str, Any] | None:
         """Return the status of the mirror's copy; ``None`` if there is none."""
+        status: dict[str, Any] | None = self._read(f"{name}/status.json")
+        return status
+
+    def _read(self, file: str) -> Any:
         try:
-            with self._fs.open_input_stream(f"{self._root}/{name}/status.json") as source:
-                status: dict[str, Any] = json.loads(source.read())
-                return status
+            with self._fs.open_input_stream(f"{self._root}/{file}") as source:
+                return json.loads(source.read())
         except FileNotFoundError:
             return None
 
