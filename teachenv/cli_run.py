@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from teachenv import cli_study
-from teachenv.cli_text import console, pairs, say
+from teachenv.cli_text import console, interrupted, pairs, say
 from teachenv.errors import UserError
 
 OnEnvError = Literal["fail", "retry", "skip"]
@@ -79,6 +79,7 @@ def run(
     from teachenv.experiments.config import RunConfig
     from teachenv.experiments.data_parts import usual_steps
     from teachenv.experiments.progress import ProgressBar
+    from teachenv.experiments.store import is_run
 
     config = RunConfig(
         env=env,
@@ -102,7 +103,7 @@ def run(
         with ProgressBar(config.steps, teacher) as bar:
             loop.start(config, out, bar)
     except KeyboardInterrupt:
-        _interrupted(out)
+        interrupted(out, begun=is_run(out))
     _summary(out)
 
 
@@ -140,18 +141,8 @@ def resume(
             for reason in loop.resume(folder, bar, **changes):
                 say(f"skipped a damaged checkpoint: {reason}")
     except KeyboardInterrupt:
-        _interrupted(folder)
+        interrupted(folder, begun=True)
     _summary(folder)
-
-
-def _interrupted(folder: Path) -> None:
-    from teachenv.experiments.store import is_run
-
-    if is_run(folder):
-        say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
-    else:
-        say("interrupted before anything ran")
-    raise typer.Exit(130)
 
 
 def _summary(folder: Path) -> None:

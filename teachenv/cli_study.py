@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from teachenv.cli_text import console, say
+from teachenv.cli_text import console, interrupted, say
 from teachenv.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def compare(
         with StudyBar() as bar:
             result = play(study, folder, storage=storage, means=means, listener=bar)
     except KeyboardInterrupt:
-        _interrupted(folder)
+        interrupted(folder, begun=is_study(folder))
     _summary(folder, result)
 
 
@@ -101,7 +101,7 @@ def resume_study(folder: Path, means: Means | None = None) -> None:
         with StudyBar() as bar:
             result = compare.resume(folder, means=means, listener=bar)
     except KeyboardInterrupt:
-        _interrupted(folder)
+        interrupted(folder, begun=True)
     _summary(folder, result)
 
 
@@ -179,13 +179,3 @@ def _show_cells(plan: Plan) -> None:
 
 def _duration(seconds: float) -> str:
     return str(timedelta(seconds=max(round(seconds), 1)))
-
-
-def _interrupted(folder: Path) -> None:
-    from teachenv.experiments.study_store import is_study
-
-    if is_study(folder):
-        say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
-    else:
-        say("interrupted before anything ran")
-    raise typer.Exit(130)

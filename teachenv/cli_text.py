@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import shlex
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
 
 from teachenv.errors import UserError
 from teachenv.terminal import Terminal
 
-__all__ = ["console", "names", "pairs", "say"]
+__all__ = ["console", "interrupted", "names", "pairs", "say"]
 
 console = Terminal(highlight=False, emoji=False)  # "a:x:" is no picture
 
@@ -16,6 +20,15 @@ console = Terminal(highlight=False, emoji=False)  # "a:x:" is no picture
 def say(line: str) -> None:
     """Print a line as it is: no markup, and no breaks, so that paths can be copied."""
     console.print(line, markup=False, soft_wrap=True)
+
+
+def interrupted(folder: Path, begun: bool) -> NoReturn:
+    """Say how to continue what was interrupted, where anything has ``begun``; exit with 130."""
+    if begun:
+        say(f"interrupted; continue with: teachenv resume {shlex.quote(str(folder))}")
+    else:
+        say("interrupted before anything ran")
+    raise typer.Exit(130)
 
 
 def pairs(option: str, texts: list[str] | None) -> dict[str, Any]:
