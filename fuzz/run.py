@@ -29,9 +29,10 @@ WATCHED = [
     "teachenv.archives",
     *(
         f"teachenv.experiments.{name}"
-        for name in ("checkpoint", "config", "files", "store", "study", "study_file", "study_store")
+        for name in ("checkpoint", "config", "files", "rows", "store", "testsets")
     ),
-    "teachenv.experiments.testsets",
+    *(f"teachenv.experiments.{name}" for name in ("study", "study_file", "study_store")),
+    *(f"teachenv.experiments.{name}" for name in ("export", "metrics", "plot_data")),
     "teachers.data.trained",
 ]
 

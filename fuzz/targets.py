@@ -24,7 +24,10 @@ import numpy as np
 from teachenv.errors import UserError
 from teachenv.experiments.checkpoint import load_checkpoint, save_checkpoint
 from teachenv.experiments.config import RunConfig
-from teachenv.experiments.store import RunFolder, read_run
+from teachenv.experiments.export import tables
+from teachenv.experiments.metrics import run_metrics
+from teachenv.experiments.plot_data import load_run
+from teachenv.experiments.store import ROW_FILES, RunFolder, read_run
 from teachenv.experiments.study import Study
 from teachenv.experiments.study_file import load_study, read_study
 from teachenv.experiments.study_store import StudyFolder
@@ -75,7 +78,23 @@ _CELLS = dict.fromkeys(
     np.zeros(SYLLABUS.shape),
 )
 READING = Reading(**_CELLS, step=0, budget_left=1.0)
-ROW = {"trial": 0, "task": [0.5, 4.0, 0.0], "status": "ok", "score": 0.5, "signals": {}}
+WHEN = {"round": 0, "step": 60}
+LOW, HIGH = [0.0, 0.25, 0.0], [1.0, 0.75, 1.0]
+MIXTURE = {"means": [[0.5] * 3], "covariances": [np.eye(3).tolist()], "weights": [1.0]}
+TRIAL = {
+    **{"trial": 0, "task": [0.5, 4.0, 0.0], "train": True, "status": "ok", "signals": {"x": 0.5}},
+    **{"score": 0.5, "episode_return": 3.0, "episode_length": 60, "success": False, **WHEN},
+}
+EVALUATION = {
+    **{"test_set": "grid-v1", "status": "ok", "share_mastered": 0.5, "mean_return": 3.0},
+    **{"returns": [1.0, 5.0], "lengths": [60, 60], "success": [False, True], **WHEN},
+}
+FAILED = {"test_set": "grid-v1", "status": "failed", "error": "it broke", **WHEN}
+BELIEF = {
+    **{"student": 0, "describe": {"mixture": MIXTURE, "window": {"low": LOW, "high": HIGH}}},
+    **WHEN,
+}
+TIMES = {"learn_s": 0.5, "total_s": 1.0, "steps_per_s": 9.0, "trials": 2, "lost": 0, **WHEN}
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 0.5, -0.0, 1e308, 1e-320, 2**53, 2**70, -(2**70), 10**400),
     *(math.nan, math.inf, -math.inf, "", "x", "0", "..", "/", "\x00", "\x1b[2J", "\ud800", "é"),
@@ -140,10 +159,13 @@ def study_folder(name: str, data: bytes) -> None:
 
 
 def run_folder(name: str, data: bytes) -> None:
-    """Read a run folder with one file replaced; a checkpoint's hashes are made to fit."""
+    """A run that is read, with one file replaced, can be measured, drawn and exported."""
     path = _folder() / "run"
-    with _replaced(path / name, data):
-        read_run(path)
+    with _replaced(path / name, data), np.errstate(all="ignore"):
+        run = read_run(path)
+        load_run(path)
+        run_metrics(run)
+        tables([("run", run)])
 
 
 def saved_teacher(name: str, data: bytes) -> None:
@@ -157,7 +179,7 @@ def saved_teacher(name: str, data: bytes) -> None:
 
 
 def checkpoint(name: str, data: bytes) -> None:
-    """Read a checkpoint with one file replaced, and where that is readable, write it again."""
+    """Read a checkpoint with one file replaced and hashes that fit; write again what is read."""
     path = _folder() / "run" / "checkpoints" / "00000001"
     with _replaced(path / name, data), _fitting(path):
         state = load_checkpoint(path)
@@ -191,7 +213,7 @@ TASKS: Mapping[str, Reader] = {
 }
 FOLDERS: Mapping[str, Reader] = {
     **{name: _file(run_folder, name) for name in ("config.json", "test_sets.json", "status.json")},
-    **{name: _file(run_folder, name) for name in ("episodes.jsonl", "evals.jsonl")},
+    **{name: _file(run_folder, name) for name in ROW_FILES},
     **{name: _file(checkpoint, name) for name in ("manifest.json", "state.json", "arrays.npz")},
     **{name: _file(saved_teacher, name) for name in ("teacher.json", "policy.npz")},
     **{name: _file(study_file, name) for name in ("file.toml", "file.json")},
@@ -239,10 +261,10 @@ def _folder() -> Path:
     }
     tasks = np.array([SPACE.default, SPACE.high])
     run = RunFolder.create(folder / "run", header, [TestSet("grid-v1", tasks, (2**40, 2**40 + 1))])
-    run.append("episodes.jsonl", [ROW, {**ROW, "trial": 1}])
-    run.append("evals.jsonl", [{"test_set": "grid-v1", "status": "ok", "share_mastered": 0.5}])
-    run.append("teacher.jsonl", [{"round": 0, "describe": {}}])
-    run.append("times.jsonl", [{"round": 0, "trials": 2}])
+    run.append("episodes.jsonl", [TRIAL, {**TRIAL, "trial": 1}])
+    run.append("evals.jsonl", [EVALUATION, FAILED])
+    run.append("teacher.jsonl", [BELIEF])
+    run.append("times.jsonl", [TIMES])
     status = {"status": "finished", "reason": "", "round": 1, "step": 100}
     run.write_json("status.json", status)
     teacher = Uniform(SPACE)

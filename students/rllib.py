@@ -94,7 +94,7 @@ class RllibPpo:
         ValueError: naming every hyper-parameter that is out of range.
         TypeError: for spaces other than a flat ``Box`` of observations and ``Discrete`` or flat
             ``Box`` actions.
-        RuntimeError: if a running Ray has too few CPUs.
+        UserError: if a running Ray has too few CPUs, or too few come free.
     """
 
     provides = SIGNALS

@@ -15,11 +15,16 @@ import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
+from ray.util import get_current_placement_group, placement_group, remove_placement_group
 
+from teachenv.errors import UserError
 from teachenv.ray_start import init_ray
 from teachenv.seeding import derive_int
 from teachenv.vector import CurriculumVector, Infos
 from teachenv.wrap import CurriculumWrapper
+
+CPUS_TIMEOUT_S = 30.0
+"""Seconds that others get to free the CPUs that runners need; one that ends takes moments."""
 
 
 class Lane(CurriculumWrapper):
@@ -125,19 +130,16 @@ def autoreset_mode(runner: Any) -> gym.vector.AutoresetMode:
 def start_ray(cpus: int) -> bool:
     """Start a local Ray unless one is there; returns whether it did.
 
+    Of a Ray that is there nothing is reserved: what asks at the same moment may come first.
+
     Raises:
-        RuntimeError: if the Ray that is there has fewer CPUs, on which runners would wait
-            for ever; or if none can be started.
+        UserError: if the Ray that is there has fewer CPUs, or not so many come free in time:
+            runners would wait for ever.
+        RuntimeError: if none can be started.
     """
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # greets and advises otherwise
     if ray.is_initialized():
-        available = ray.cluster_resources().get("CPU", 0)
-        if available < cpus:
-            raise RuntimeError(
-                f"rllib-ppo needs {cpus} CPUs for its environment runners, Ray was started with "
-                f"{available:g}: start it with ray.init(num_cpus={cpus}) or more, or use fewer "
-                f"runners (num_env_runners)"
-            )
+        _await_cpus(cpus)
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     init_ray(
@@ -148,6 +150,26 @@ def start_ray(cpus: int) -> bool:
         logging_level="ERROR",
     )
     return True
+
+
+def _await_cpus(cpus: int) -> None:
+    """Wait until so many CPUs can be had, a bounded time; what a trial reserved is its own."""
+    if cpus == 0 or get_current_placement_group() is not None:
+        return
+    there = ray.cluster_resources().get("CPU", 0)
+    if there >= cpus:
+        runners = placement_group([{"CPU": 1}] * cpus)
+        try:
+            if runners.wait(CPUS_TIMEOUT_S):
+                return
+        finally:
+            remove_placement_group(runners)
+    free = ray.available_resources().get("CPU", 0)
+    raise UserError(
+        f"rllib-ppo needs {cpus} CPUs for its environment runners, but of the {there:g} CPUs of "
+        f"the running Ray {free:g} are free: close what holds the others (student.close()), "
+        f"start Ray with more (ray.init(num_cpus=...)), or use fewer runners (num_env_runners)"
+    )
 
 
 def broker_host(num_env_runners: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -63,6 +64,9 @@ class Broker:
         self.listener: Callable[[Broker], None] | None = None
         """Called after every :meth:`advance`, for progress bars."""
         self.recent: deque[Outcome] = deque(maxlen=RECENT)
+        self.teacher_s = 0.0
+        """Seconds in the teacher's ask and tell since this broker was made, by the wall clock:
+        it is cheap to read, and counts whatever threads and servers a teacher waits for."""
         self._seed = seed
         self._max_failed = max_failed
         self._failed_in_a_row = 0
@@ -91,7 +95,9 @@ class Broker:
                 )
             for entry in [e for e in self._open.values() if e.lane == lane and not e.outcome]:
                 self._end(entry, Outcome.lost())
+            began = time.perf_counter()
             trial = self.teacher.ask()
+            self.teacher_s += time.perf_counter() - began
             if trial.id in self._open or trial.id in self._row_of:
                 raise ValueError(f"teacher issued trial id {trial.id} twice")
             if trial.level_seed is not None and trial.level_seed >= FIRST_TEST_LEVEL:
@@ -262,7 +268,9 @@ class Broker:
 
     def _end(self, entry: _Open, outcome: Outcome, message: str = "") -> None:
         trial = entry.trial
+        began = time.perf_counter()
         self.teacher.tell(trial, outcome)
+        self.teacher_s += time.perf_counter() - began
         del self._open[trial.id]
         self._counts[outcome.status] += 1
         if outcome.status == "ok":

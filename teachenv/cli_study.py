@@ -139,21 +139,22 @@ def _show_status(folder: Path, found: StudyStatus) -> None:
 
 
 def _show_plan(path: Path, means: Means) -> None:
-    from teachenv.experiments.compare import check_cells, n_workers, settled
+    from teachenv.experiments.compare import check_cells, n_at_once, settled
     from teachenv.experiments.study_file import load_study
     from teachenv.experiments.study_plan import plan_new, plan_rest
     from teachenv.experiments.study_store import StudyFolder, is_study
 
     if is_study(path):
         folder = StudyFolder.read(path)
-        plan = plan_rest(folder, n_workers(means, folder.study.cells()))
+        plan = plan_rest(folder, n_at_once(means, folder.study.cells()))
     else:
         study = settled(load_study(path))
         cells = study.cells(check_env=True)
         check_cells(cells)
-        plan = plan_new(study, n_workers(means, cells))
+        plan = plan_new(study, n_at_once(means, cells))
     _show_cells(plan)
-    say(f"{plan.steps:,} steps to take, {plan.at_once} cells at once")
+    where = "here" if means.address is None else f"on the cluster at {means.address}"
+    say(f"{plan.steps:,} steps to take, {plan.at_once} cells at once {where}")
     for kind, source in plan.sources.items():
         say(f"{kind}: {1 / plan.speeds[kind]:,.0f} steps/s ({source})")
     say(

@@ -13,7 +13,7 @@ from teachenv.cli_text import console, pairs, say
 
 
 def train_teacher(
-    env: Annotated[str, typer.Option(help="Id of a skill-list environment; see: teachenv list")],
+    env: Annotated[str, typer.Option(help="Id of a data-generation environment: DataGen...")],
     out: Annotated[Path, typer.Option(help="Folder to make for the teacher; must not exist.")],
     algorithm: Annotated[str, typer.Option(help="sb3-ppo, sb3-sac or rllib-ppo.")] = "sb3-ppo",
     steps: Annotated[int, typer.Option(help="Lessons to train for.")] = 5000,
@@ -34,8 +34,12 @@ def train_teacher(
             mean = np.mean(returns[-50:])
             status.update(f"{step:,} of {steps:,} lessons, mean gain of late episodes {mean:.3f}")
 
-        recipe = MakeEnv(env, {"action_mode": "mix", **pairs("--env-arg", env_arg)})
+        usual = {"action_mode": "mix"} if "SkillList" in env else {}
+        recipe = MakeEnv(env, {**usual, **pairs("--env-arg", env_arg)})
         train(recipe, out, algorithm=algorithm, steps=steps, seed=seed, report=report)
-    first, last = np.mean(returns[:50]), np.mean(returns[-50:])
-    say(f"{len(returns)} episodes; mean gain of the first 50: {first:.3f}, last 50: {last:.3f}")
+    told = f"{len(returns)} episodes"
+    if returns:
+        first, last = np.mean(returns[:50]), np.mean(returns[-50:])
+        told += f"; mean gain of the first 50: {first:.3f}, last 50: {last:.3f}"
+    say(told)
     say(f"use it: --teacher trained --teacher-arg path={shlex.quote(str(out))}")

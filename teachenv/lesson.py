@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from teachenv.errors import UserError
 from teachenv.space import Dim, TaskSpace
+from teachenv.trees import Move, TreeReading, read_moves
 
 __all__ = [
     "DataPlan",
+    "GameTeacher",
     "Lesson",
     "PlanItem",
     "PoolView",
@@ -95,10 +97,21 @@ class DataPlan:
     Attributes:
         items: What is asked for; cells may repeat.
         reason: Why, for people.
+        moves: Instead of items, what is done to the skill trees, one move per skill; the trees
+            say then what samples there are. Only environments that have trees take them.
+
+    Raises:
+        UserError: if it has both items and moves.
     """
 
     items: tuple[PlanItem, ...]
     reason: str = ""
+    moves: tuple[Move, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what could be taken for two plans."""
+        if self.items and self.moves:
+            raise UserError("plan: expected items or moves, got both; moves bring their samples")
 
     @classmethod
     def of_counts(cls, counts: NDArray[np.integer[Any]], reason: str = "") -> DataPlan:
@@ -125,16 +138,20 @@ class DataPlan:
             {"skill": i.skill, "level": i.level, "count": i.count, "options": dict(i.options)}
             for i in self.items
         ]
-        return {"items": rows, "reason": self.reason}
+        moves = [move if isinstance(move, str) else list(move) for move in self.moves]
+        return {"items": rows, "reason": self.reason, **({"moves": moves} if moves else {})}
 
     @classmethod
     def from_json(cls, value: object, syllabus: Syllabus) -> DataPlan:
         """Read a plan; skills may be given by index or by name.
 
         Raises:
-            UserError: naming every item that is not one, with what was expected.
+            UserError: naming every item or move that is not one, with what was expected.
         """
-        rows = value.get("items") if isinstance(value, Mapping) else None
+        told = value if isinstance(value, Mapping) else {}
+        given = told.get("moves", [])
+        moves = read_moves(given, len(syllabus.skills), syllabus.n_samples) if given != [] else ()
+        rows = told.get("items", [] if moves else None)
         if not isinstance(rows, list):
             raise UserError(f'plan: expected {{"items": [...]}}, got {value!r:.80}')
         items, problems = [], []
@@ -145,8 +162,7 @@ class DataPlan:
                 problems.append(f"plan: item {index}: {error}")
         if problems:
             raise UserError("\n".join(problems))
-        reason = value.get("reason", "") if isinstance(value, Mapping) else ""
-        return cls(tuple(items), str(reason))
+        return cls(tuple(items), str(told.get("reason", "")), moves)
 
 
 def _item(row: object, syllabus: Syllabus) -> PlanItem:
@@ -188,6 +204,8 @@ class Reading:
         report: For people and language models: names, examples of errors, as JSON values.
         privileged: What only teachers that name it in ``needs`` are given: "learnable", 1 where
             a cell can be learnt and is not known yet.
+        trees: The skill trees, one per skill; none where the environment has none.
+        observation: What an agent sees that acts in the environment, flattened.
     """
 
     accuracy: Cells
@@ -201,6 +219,8 @@ class Reading:
     budget_left: float
     report: Mapping[str, Any] = field(default_factory=dict)
     privileged: Mapping[str, Cells] = field(default_factory=dict)
+    trees: tuple[TreeReading, ...] = ()
+    observation: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -230,11 +250,23 @@ class Rehearsal(Protocol):
     too well by that probe, never by the hidden test.
     """
 
-    def __call__(self, plans: Iterable[DataPlan]) -> list[Cells]:
+    def __call__(self, plans: Iterable[DataPlan], students: int = 1) -> list[Cells]:
         """Return what each plan would change of the probe's accuracy, per cell.
 
-        0 where a cell is not probed before or after.
+        0 where a cell is not probed before or after. With more than one of ``students``, the mean
+        over the student and others of its profile, who have had the same lessons with data of
+        their own.
         """
+
+
+class GameTeacher(Protocol):
+    """Teaches step by step, as the agent of a Gymnasium environment that is a game of teaching."""
+
+    def act(self, observation: Mapping[str, NDArray[Any]]) -> Any:
+        """Return the next action."""
+
+    def tell(self, info: Mapping[str, Any]) -> None:
+        """Take the ``info`` of the step that followed."""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def _episode(
         "episode_length": 10,
         "success": value > MASTERY,
         "status": "ok",
+        "signals": {},
         "round": k,
         "step": 100 * k + 10 * (n + 1),
     }

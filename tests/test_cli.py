@@ -76,7 +76,7 @@ def test_the_list_imports_no_learner_and_names_what_is_not_installed(
 
 def test_list_shows_what_there_is(run: Path) -> None:
     output = call("list")
-    for name in ("teachenv/StumpTracks-v0", "alp-gmm", "sb3-ppo", "stump-50-v1"):
+    for name in ("teachenv/StumpTracks-v0", "alp-gmm", "pcoreset", "sb3-ppo", "stump-50-v1"):
         assert name in output
     assert "finished" in call("list", str(run.parent))
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from worlds import POLE
 
+from teachenv.envs import GAMES
 from teachenv.experiments.config import ConfigError, RunConfig, describe_env
 from teachenv.experiments.parts import make_teacher, resolve
 
@@ -78,6 +79,13 @@ def test_the_contract_of_an_environment_is_described() -> None:
     described = describe_env(RunConfig(env=POLE, teacher="uniform"))
     assert described["mastery"] == 400
     assert [dim["name"] for dim in described["task_space"]] == ["length", "force"]
+
+
+@pytest.mark.parametrize("env", GAMES)
+def test_games_of_teaching_are_not_run_and_the_message_says_how_to_play_them(env: str) -> None:
+    for teacher in ("uniform", "greedy"):
+        with pytest.raises(ConfigError, match=r'random.*games.*"Other games of teaching"'):
+            RunConfig(env, teacher)
 
 
 def test_what_is_left_open_is_decided_and_on_record() -> None:

@@ -28,13 +28,15 @@ from teachenv.experiments.run_state import Followed
 from teachenv.experiments.store import read_run, read_status
 
 DIGITS = "teachenv/DataGenSkillList-digits-v0"
+TREES = "teachenv/DataGenSkillTree-digits-v0"
 EXACT = ("episodes.jsonl", "evals.jsonl", "teacher.jsonl", "config.json", "test_sets.json")
 EPISODE = 4 * 12
 
 
 def config(teacher: str = "missing-skill", **change: Any) -> RunConfig:
     args = {"n_steps": 4, "n_samples": 12, "domain_args": {"n_noise": 1}, "visible_share": 0.7}
-    fields = {"env": DIGITS, "teacher": teacher, "steps": 4 * EPISODE, "env_args": args}
+    env = TREES if teacher == "skill-tree" else DIGITS
+    fields = {"env": env, "teacher": teacher, "steps": 4 * EPISODE, "env_args": args}
     return RunConfig(**{**fields, "eval_every": 2, **change})
 
 
@@ -80,6 +82,7 @@ def test_a_run_leaves_a_complete_folder(undisturbed: Path) -> None:
     assert [row["step"] for row in run.evals] == [2 * EPISODE, 4 * EPISODE]
     assert all(np.sum(row["asked"]) == 12 for row in run.teacher)
     assert {row["rehearsed"] for row in run.teacher} == {0}
+    assert all(0 < row["teacher_s"] < row["learn_s"] for row in run.times)
     assert run.data is not None
     assert run.data["n_samples"] == 12
 
@@ -245,12 +248,17 @@ def test_the_proxys_fellow_counts_the_questions_behind_the_metric(tmp_path: Path
 
 def test_gradient_steps_are_counted_rehearsals_among_them(tmp_path: Path) -> None:
     args = {"n_steps": 2, "n_samples": 12, "epochs": 3, "train_mode": "continual"}
-    for teacher, lessons in (("uniform", 2), ("preference", 2 + 2 * 2)):
-        teacher_args = {"drafts": 2} if teacher == "preference" else {}
+    cases: tuple[tuple[str, dict[str, int], int], ...] = (
+        ("uniform", {}, 2),
+        ("preference", {"drafts": 2}, 2 + 2 * 2),
+        ("preference", {"drafts": 2, "students": 2}, (2 + 2 * 2) + (1 + 2 * 2)),
+    )
+    for number, (teacher, teacher_args, lessons) in enumerate(cases):
         given = config(teacher, env_args=args, teacher_args=teacher_args, steps=1)
-        loop.start(given, tmp_path / teacher)
-        (times,) = read_run(tmp_path / teacher).times
-        assert times["gradient_steps"] == lessons * 12 * 3  # one a sample
+        loop.start(given, tmp_path / str(number))
+        run = read_run(tmp_path / str(number))
+        assert run.times[0]["gradient_steps"] == lessons * 12 * 3  # one a sample
+        assert run.teacher[-1]["rehearsed"] == (lessons - 2) * 12
 
 
 def test_the_best_iterate_is_evaluated_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 from scipy.stats import spearmanr
 
 import teachenv  # noqa: F401  (registers the environments)
+from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
+from teachenv.seeding import derive_int
 from teachers import data
 from teachers.data.meta_label import MetaLabel
-from teachers.data.preference import Population, Preference
+from teachers.data.preference import Preference
 from teachers.data.preference_features import CELL_FEATURES, cell_features, softmax
 from teachers.data.pretender import Pretender, drive
 
@@ -47,16 +50,63 @@ def test_features_of_a_cell_by_hand() -> None:
     np.testing.assert_allclose(softmax(np.array([0.0, np.log(3.0)])), [0.25, 0.75])
 
 
-def test_a_population_scores_by_the_mean_of_its_students() -> None:
-    plan = DataPlan.of_counts(np.ones((2, 2), dtype=np.int64))
-    students = [lambda plans, k=k: [np.full((2, 2), k) for _ in plans] for k in (0.0, 0.5)]
-    changes = Population(students)(iter([plan, plan, plan]))
-    assert [change.tolist() for change in changes] == [[[0.25] * 2] * 2] * 3
-    with pytest.raises(ValueError, match="at least one"):
-        Population([])
+def test_drafts_are_tried_on_as_many_students_as_the_teacher_asks_for() -> None:
+    asked = []
+
+    def rehearse(plans: Iterable[DataPlan], students: int = 1) -> list[np.ndarray]:
+        asked.append(students)
+        return likes_the_hard_level(plans)
+
+    for teacher in (Preference(SYLLABUS, seed=0), Preference(SYLLABUS, seed=0, students=3)):
+        teacher.begin(rehearse)
+        teacher.plan(reading([[0.5, 0.5], [0.5, 0.5]]))
+    assert asked == [1, 3]
 
 
-def likes_the_hard_level(plans: Iterable[DataPlan]) -> list[np.ndarray]:
+def digits(**settings: Any) -> Any:
+    given = {"n_samples": 30, "epochs": 5, "train_mode": "continual", **settings}
+    return gym.make("teachenv/DataGenSkillList-digits-v0", **given).unwrapped
+
+
+def even(env: Any) -> DataPlan:
+    return DataPlan.of_counts(np.full(env.syllabus.shape, env.syllabus.n_samples // 30))
+
+
+def test_a_rehearsal_with_several_students_is_the_mean_over_them() -> None:
+    env = digits()
+    env.reset(seed=0)
+    env.step_plan(even(env))
+    plans = [even(env), DataPlan(even(env).items[:9])]
+    room, expected = env.classroom, []
+    seed = derive_int(env._seed, "classmate", 0)  # an episode of its own tells what is right
+    mate = copy.copy(room)
+    mate.student = env._newcomers.untrained(0)
+    base = env._newcomers.base(seed, "random", None)
+    mate.begin(seed, base.state, base.items)
+    mate.teach(even(env))
+    for own, other in zip(env.rehearse(plans), mate.rehearse(plans), strict=True):
+        expected.append((own + other) / 2)
+    np.testing.assert_array_equal(env.rehearse(plans, 2), expected)
+    assert not np.allclose(env.rehearse(plans, 2), env.rehearse(plans))
+    np.testing.assert_array_equal(env.rehearse(plans, 2), expected)
+    with pytest.raises(UserError, match="students"):
+        env.rehearse(plans, 0)
+
+
+def test_classmates_leave_the_episode_as_it_is_and_their_samples_are_counted() -> None:
+    alone, together = digits(), digits()
+    for env in (alone, together):
+        env.reset(seed=3)
+    for lesson in range(2):
+        together.rehearse([even(together)] * 2, 3)
+        counted = 3 * 2 * 30 * (lesson + 1) + 2 * 30 * lesson  # drafts, and lessons of the mates
+        assert together.classroom.n_rehearsed == counted
+        steps = [env.step_plan(even(env))[1] for env in (alone, together)]
+        assert steps[0] == steps[1]
+    np.testing.assert_array_equal(alone.reading.loss, together.reading.loss)
+
+
+def likes_the_hard_level(plans: Iterable[DataPlan], students: int = 1) -> list[np.ndarray]:
     return [np.full((2, 2), plan.counts((2, 2))[:, 1].sum() / 100) for plan in plans]
 
 
@@ -87,7 +137,7 @@ def test_the_policy_follows_the_preferences_and_beta_says_how_far() -> None:
 
 def test_equal_drafts_teach_nothing() -> None:
     teacher = Preference(SYLLABUS, seed=0)
-    teacher.begin(lambda plans: [np.zeros((2, 2)) for _ in plans])
+    teacher.begin(lambda plans, students: [np.zeros((2, 2)) for _ in plans])
     teacher.plan(reading([[0.1, 0.2], [0.3, 0.4]]))
     assert teacher.describe()["n_pairs"] == 0
     np.testing.assert_allclose(teacher.describe()["shares"], 0.25)

@@ -9,7 +9,8 @@ from teachenv.envs.datagen.pool import Pool
 from teachenv.envs.datagen.split import PARTS, part_of
 from teachenv.errors import UserError
 from teachenv.lesson import PoolView, Selection
-from teachers.data.selectors import SELECTORS, Rad, margin_gain, robust_distribution
+from teachers.data.games import GAMES, make
+from teachers.data.selectors import Rad, margin_gain, robust_distribution
 
 
 def view(student: list[list[float]], mentor: list[list[float]], taken: list[int]) -> PoolView:
@@ -25,21 +26,21 @@ def random_view(n: int = 60, n_taken: int = 15) -> PoolView:
 
 
 def chosen(id: str, seen: PoolView, n: int) -> list[int]:
-    return SELECTORS[id](seed=0).select(seen, n).index.tolist()
+    return make("pool", id, seed=0).select(seen, n).index.tolist()
 
 
-@pytest.mark.parametrize("id", SELECTORS)
+@pytest.mark.parametrize("id", GAMES["pool"])
 def test_selections_are_free_different_and_fixed_by_the_seed(id: str) -> None:
     seen = random_view()
-    first = SELECTORS[id](seed=1).select(seen, 20).index
+    first = make("pool", id, seed=1).select(seen, 20).index
     assert len(np.unique(first)) == 20
     assert (first >= 15).all()
-    np.testing.assert_array_equal(first, SELECTORS[id](seed=1).select(seen, 20).index)
-    rest = SELECTORS[id](seed=1).select(seen, 100).index
+    np.testing.assert_array_equal(first, make("pool", id, seed=1).select(seen, 20).index)
+    rest = make("pool", id, seed=1).select(seen, 100).index
     assert sorted(rest.tolist()) == list(range(15, 60))
 
 
-@pytest.mark.parametrize("id", SELECTORS)
+@pytest.mark.parametrize("id", GAMES["pool"])
 def test_a_blank_student_is_no_obstacle(id: str) -> None:
     even = np.full((30, 3), 1.0 / 3.0)
     seen = PoolView(even, even, np.zeros(30, dtype=np.bool_))
@@ -59,7 +60,7 @@ def test_single_signals_take_the_extreme_items() -> None:
 def test_llkd_wants_a_sure_mentor_and_an_unsure_student_class_by_class() -> None:
     mentor = [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6], [0.1, 0.9], [0.3, 0.7]]
     student = [[0.9, 0.1], [0.6, 0.4], [0.5, 0.5], [0.5, 0.5], [0.6, 0.4], [0.0, 1.0]]
-    selection = SELECTORS["llkd"](seed=0).select(view(student, mentor, []), 2)
+    selection = make("pool", "llkd", seed=0).select(view(student, mentor, []), 2)
     assert sorted(selection.index.tolist()) == [1, 4]  # above their class's mean in both
     assert selection.weights is not None
     by_item = dict(zip(selection.index.tolist(), selection.weights, strict=True))
@@ -106,9 +107,17 @@ def test_rad_refuses_errors_it_cannot_defend_against() -> None:
         Rad(error_rate=0.5)
 
 
-def test_a_pool_repeats_itself_and_keeps_its_parts_apart() -> None:
-    runs = [Pool(3, n_items=300).run(SELECTORS["llkd"](seed=3).select, n_rounds=3) for _ in "ab"]
+@pytest.mark.parametrize("id", GAMES["pool"])
+def test_a_pool_repeats_itself(id: str) -> None:
+    runs = [
+        Pool(3, n_items=100).run(make("pool", id, seed=3).select, n_rounds=2, n_labels=10)
+        for _ in "ab"
+    ]
     assert runs[0] == runs[1]
+    assert len(runs[0].accuracy) == 2
+
+
+def test_a_pool_keeps_its_parts_apart() -> None:
     pool = Pool(3, n_items=300)
     assert {PARTS[p] for p in part_of(pool.items.keys)} == {"train"}
     assert {PARTS[p] for p in part_of(pool._test.keys)} == {"test"}
@@ -141,7 +150,7 @@ def test_taken_items_cannot_be_taken_again() -> None:
 
 
 def last(id: str, pool: Pool, seed: int) -> float:
-    return pool.run(SELECTORS[id](seed=seed).select).accuracy[-1]
+    return pool.run(make("pool", id, seed=seed).select).accuracy[-1]
 
 
 def test_confidence_alone_harms_and_class_balance_mends_it() -> None:

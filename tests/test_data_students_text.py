@@ -24,10 +24,16 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 EVERY = [
     *SMALL,
+    "transformer strong",
     pytest.param("hf", marks=pytest.mark.slow),
     pytest.param("hf lora", marks=pytest.mark.slow),
 ]
-HYPER = {**SMALL, "hf": {"width": 32, "layers": 1}, "hf lora": {"width": 32, "lora_rank": 4}}
+HYPER = {
+    **SMALL,
+    "transformer strong": {"width": 128, "layers": 1},
+    "hf": {"width": 32, "layers": 1},
+    "hf lora": {"width": 32, "lora_rank": 4},
+}
 
 
 def made(name: str, domain: Domain, seed: int = 0, **hyper: Any) -> DataStudent:
@@ -102,7 +108,7 @@ def test_predicting_changes_nothing_and_training_does(name: str, easy: Domain) -
 
 @pytest.mark.parametrize("name", EVERY)
 def test_answers_read_off_are_right_where_written_ones_are(name: str, easy: Domain) -> None:
-    items = some(easy, 100)
+    items = some(easy, 80)
     student = made(name, easy)
     student.train(items, seed=0, epochs=6)
     writer = made(name, replace_format(easy, free=True))

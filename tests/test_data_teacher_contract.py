@@ -13,12 +13,15 @@ from teachers.data.base import WeightTeacher
 from teachers.data.check import check_data_teacher
 from teachers.data.missing_skill import MissingSkill
 from teachers.data.pretender import SAMPLE_SYLLABI
+from teachers.data.skill_tree import SkillTree
 from teachers.data.zpd import Zpd
 
 ELSEWHERE = {"llm", "trained"}
 """Teachers that need a server or a file; their own tests check them."""
 BLIND = {"meta-label", "random", "stages", "uniform"}
 """Plans that do not depend on readings, or not so soon: meta-label learns over students."""
+DRAWLESS = {"skill-tree"}
+"""Plans that do not depend on the seed."""
 VARIANTS = {
     "missing-skill sel": ("missing-skill", {"mode": "sel"}),
     "missing-skill bare": ("missing-skill", {"guard": False}),
@@ -32,7 +35,8 @@ VARIANTS = {
 @pytest.mark.parametrize("id", sorted(set(DATA_TEACHERS) - ELSEWHERE))
 def test_teacher_keeps_the_contract(id: str) -> None:
     assert teacher_class(id).id == id
-    assert check_data_teacher(teacher_class(id), learns=id not in BLIND) == []
+    factory, random = teacher_class(id), id not in DRAWLESS
+    assert check_data_teacher(factory, learns=id not in BLIND, random=random) == []
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -148,6 +152,15 @@ class Unmoved(Zpd):
         return np.ones(self.syllabus.shape)
 
 
+class UnknownMove(SkillTree):
+    def _move(self, tree):
+        return "explore"
+
+
+class NeedsNoTrees(SkillTree):
+    needs = frozenset()
+
+
 MUTANTS = {
     TooFew: "wrong-total",
     NoReason: "no-reason",
@@ -164,6 +177,8 @@ MUTANTS = {
     WritesIntoReadings: "crash",
     Hoards: "memory-grows",
     Unmoved: "ignores-readings",
+    UnknownMove: "bad-moves",
+    NeedsNoTrees: "needs-no-trees",
 }
 
 

@@ -16,8 +16,9 @@ from teachenv.env import MakeEnv
 from teachenv.envs.datagen.functional import GRID, FunctionalTeaching
 from teachenv.envs.datagen.functional_multi import FunctionalTeachingMulti
 from teachenv.envs.datagen.functional_relative import RelativeError
+from teachenv.envs.datagen.play import play
 from teachenv.errors import UserError
-from teachers.data.functional import GreedyTeaching, RandomTeaching
+from teachers.data.games import GAMES, hyper_parameters, make
 
 ONE, MANY = "teachenv/FunctionalTeaching-v0", "teachenv/FunctionalTeachingMulti-v0"
 KINDS = [
@@ -28,13 +29,12 @@ KINDS = [
 ]
 
 
+def teacher(id: str, **hyper: int) -> Any:
+    return make("functional", id, **hyper)
+
+
 def examples(env: gym.Env[Any, Any], teacher: Any, seed: int, **task: float) -> int:
-    observation, _ = env.reset(seed=seed, options={"task": task})
-    for n in range(1, 2000):
-        observation, _, terminated, truncated, _ = env.step(teacher.act(observation))
-        if terminated or truncated:
-            return n
-    raise AssertionError("no end")
+    return len(play(env, teacher, seed=seed, task=task).rewards)
 
 
 @pytest.mark.parametrize(("env_id", "options"), KINDS)
@@ -74,7 +74,7 @@ def test_below_the_tolerance_the_world_is_mastered_and_ends() -> None:
     done = False
     while not done:
         assert env.progress <= 0.9
-        observation, _, done, truncated, info = env.step(GreedyTeaching().act(observation))
+        observation, _, done, truncated, info = env.step(teacher("greedy").act(observation))
         assert not truncated
     assert env.progress > 0.9
     assert info["is_success"]
@@ -102,8 +102,8 @@ def test_noise_blurs_what_the_teacher_sees_and_nothing_else() -> None:
 
 def test_greedy_needs_less_than_half_the_examples_of_random() -> None:
     env = gym.make(ONE, n_steps=1000, disable_env_checker=True)
-    greedy = [examples(env, GreedyTeaching(), s) for s in range(8)]
-    random = [examples(env, RandomTeaching(seed=s), s) for s in range(8)]
+    greedy = [examples(env, teacher("greedy"), s) for s in range(8)]
+    random = [examples(env, teacher("random", seed=s), s) for s in range(8)]
     assert np.mean(greedy) <= 0.5 * np.mean(random)
     assert 15 <= np.mean(greedy) <= 30
 
@@ -112,16 +112,16 @@ def test_greedy_needs_less_than_half_the_examples_of_random() -> None:
 @pytest.mark.parametrize("waves", [1, 4])
 def test_every_corner_of_the_task_space_is_taught_in_time(width: float, waves: int) -> None:
     env = gym.make(ONE, disable_env_checker=True)
-    assert examples(env, GreedyTeaching(), 5, width=width, waves=waves) < 100
+    assert examples(env, teacher("greedy"), 5, width=width, waves=waves) < 100
 
 
 def test_greedy_takes_the_largest_error_over_all_learners() -> None:
     error = np.array([0.0, 3.0, 0.0, 0.0, 2.5, 0.0, -2.5, 0.0], dtype=np.float32)
-    assert GreedyTeaching().act({"error": error}) == 1
-    assert GreedyTeaching(2).act({"error": error}) == 1
+    assert teacher("greedy").act({"error": error}) == 1
+    assert teacher("greedy", n_learners=2).act({"error": error}) == 1
     error[1] = 2.0
-    assert GreedyTeaching(2).act({"error": error}) == 0  # 2.5 of the second learner
-    random = RandomTeaching(2, seed=0)
+    assert teacher("greedy", n_learners=2).act({"error": error}) == 0  # 2.5 of the second learner
+    random = teacher("random", n_learners=2, seed=0)
     assert {random.act({"error": error}) for _ in range(50)} == {0, 1, 2, 3}
 
 
@@ -130,8 +130,10 @@ def test_together_beats_one_after_the_other_and_communication_beats_together() -
     means = {}
     for share in (False, True):
         many = gym.make(MANY, communication=share, disable_env_checker=True)
-        means[share] = np.mean([examples(many, GreedyTeaching(3), s) for s in range(6)])
-    alone = np.mean([examples(one, GreedyTeaching(), s) for s in range(18)]) * 3
+        means[share] = np.mean(
+            [examples(many, teacher("greedy", n_learners=3), s) for s in range(6)]
+        )
+    alone = np.mean([examples(one, teacher("greedy"), s) for s in range(18)]) * 3
     assert means[True] < means[False] < 0.8 * alone
 
 
@@ -177,9 +179,11 @@ def test_a_teacher_that_learns_comes_within_half_again_of_greedy() -> None:
         def act(self, observation: Any) -> int:
             return int(model.predict(observation)[0])
 
+        def tell(self, info: Any) -> None: ...
+
     learnt = [examples(small(1000), Learnt(), s) for s in range(10_000, 10_012)]
     env = gym.make(ONE, pool_size=40, disable_env_checker=True)
-    greedy = [examples(env, GreedyTeaching(), s) for s in range(10_000, 10_012)]
+    greedy = [examples(env, teacher("greedy"), s) for s in range(10_000, 10_012)]
     assert np.mean(learnt) <= 1.5 * np.mean(greedy)
 
 
@@ -202,3 +206,15 @@ def test_bad_arguments_are_refused(options: dict[str, Any], words: str) -> None:
 def test_one_learner_is_not_many() -> None:
     with pytest.raises(UserError, match="n_learners"):
         FunctionalTeachingMulti(n_learners=1)
+
+
+def test_unknown_games_teachers_and_options_are_refused_with_the_known_ones() -> None:
+    assert set(GAMES) == {"pool", "intervention", "functional"}
+    assert hyper_parameters("functional", "greedy") == {"n_learners": 1}
+    for given, words in (
+        (("chess", "greedy", {}), "unknown game 'chess'; known: pool"),
+        (("functional", "greedi", {}), "did you mean 'greedy'"),
+        (("pool", "rad", {"rate": 0.1}), "known: error_rate=0.25"),
+    ):
+        with pytest.raises(UserError, match=words):
+            make(*given[:2], **given[2])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from chat_server import chat_server
+from gymnasium.utils.env_checker import check_env
 
 from teachenv.envs.datagen.domain import make_domain
 from teachenv.envs.datagen.domains import humaneval
@@ -68,6 +74,59 @@ def test_every_level_has_items_of_every_part(domain: HumanEval) -> None:
     for level in range(2):
         for part in PARTS:
             assert len(draw(domain, 0, level, 3, part, derive(0, "parts"))) == 3
+
+
+def make(url: str, variant: str = "SkillList") -> Any:
+    """Make an environment of few questions whose student is the model behind a server."""
+    return gym.make(
+        f"teachenv/DataGen{variant}-digits-v0",
+        domain="humaneval",
+        domain_args={"execute": True},
+        student_args={"model": "m", "base_url": url},
+        n_steps=2,
+        n_samples=4,
+        probe_size=2,
+    ).unwrapped
+
+
+def silent(request: dict[str, Any]) -> str:
+    return '{"answers": []}'
+
+
+def test_an_episode_is_played_with_a_model_whose_programs_are_run(domain: HumanEval) -> None:
+    if not isolated():
+        pytest.skip("no isolation on this machine")
+    book = {p["prompt"].strip(): p["canonical_solution"] for p in domain._problems}
+
+    def reader(request: dict[str, Any]) -> str:
+        """Answer by heart, once an example has been shown."""
+        text = request["messages"][-1]["content"]
+        questions = re.split(r"^Question \d+: ", text, flags=re.MULTILINE)[1:]
+        known = "\nA: " in text
+        return json.dumps({"answers": [book[q.strip()] if known else "" for q in questions]})
+
+    with chat_server(reader) as (url, _):
+        env = make(url)
+        _, info = env.reset(seed=0, options={"profile": "fresh"})
+        assert info["metric"] == 0.0
+        env.action_space.seed(0)
+        _, reward, *_, info = env.step(env.action_space.sample())
+        assert (info["metric"], info["taught"].sum()) == (1.0, 4)
+        assert reward == env.settings.reward_scale
+        assert env.evaluate("test").accuracy.tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*unconventional shape")
+@pytest.mark.parametrize("variant", ["SkillList", "SkillTree", "OpenEnded"])
+def test_both_checkers_find_nothing(domain: HumanEval, variant: str) -> None:
+    if not isolated():
+        pytest.skip("no isolation on this machine")
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with chat_server(silent) as (url, _):
+        env = make(url, variant)
+        check_env(env)
+        checker.check_env(env)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,30 +15,22 @@ from teachenv.check import check_task_env
 from teachenv.env import MakeEnv
 from teachenv.envs.datagen.intervention import InterventionBudget
 from teachenv.envs.datagen.intervention_student import MARKS, HintedDigits
+from teachenv.envs.datagen.play import play
 from teachenv.envs.datagen.split import PARTS, part_of
 from teachenv.errors import UserError
 from teachenv.seeding import derive
-from teachers.data.adversarial import AdversarialHelp
-from teachers.data.utility import Helper, LeastConfident, RandomHelp, Utility
+from teachers.data.games import GAMES, make
+from teachers.data.utility import N_FEATURES
 from teachers.data.utility_model import fit_logistic
 
 ENV = "teachenv/InterventionBudget-v0"
 
 
-def gain(cls: type[Helper], seed: int, budget: float = 0.2, batch: int = 50) -> float:
+def gain(id: str, seed: int, batch: int = 50) -> float:
     """Return right answers gained by help, per help that the budget allows."""
     env = InterventionBudget(n_items=1000 if batch > 1 else 400, batch_size=batch)
-    observation, _ = env.reset(seed=seed, options={"task": {"budget": budget}})
-    teacher, total, done = cls(seed=seed), 0.0, False
-    while not done:
-        if batch == 1:
-            action: Any = teacher.decide(observation, env.n_items, budget)
-        else:
-            action = teacher.rank(observation, HintedDigits.n_features)
-        observation, reward, _, done, info = env.step(action)
-        total += reward
-        teacher.tell(info["feedback"])
-    return total - info["later_gain"]
+    played = play(env, make("intervention", id, seed=seed), seed=seed, task={"budget": 0.2})
+    return sum(played.rewards) - played.infos[-1]["later_gain"]
 
 
 @pytest.mark.parametrize("options", [{"n_items": 100}, {"n_items": 60, "batch_size": 1}])
@@ -51,8 +43,7 @@ def test_all_checkers_pass_without_a_warning(options: dict[str, Any]) -> None:
 
 
 def test_utility_beats_confidence_beats_chance_and_ill_will_harms() -> None:
-    kinds = (Utility, LeastConfident, RandomHelp, AdversarialHelp)
-    means = [np.mean([gain(cls, seed) for seed in range(10)]) for cls in kinds]
+    means = [np.mean([gain(id, seed) for seed in range(10)]) for id in GAMES["intervention"]]
     assert means[0] > means[1] + 0.05
     assert means[1] > means[2] + 0.05
     assert means[2] > means[3] + 0.05
@@ -61,7 +52,7 @@ def test_utility_beats_confidence_beats_chance_and_ill_will_harms() -> None:
 
 def test_one_question_at_a_time_utility_still_beats_chance() -> None:
     utility, chance = (
-        np.mean([gain(cls, seed, batch=1) for seed in range(5)]) for cls in (Utility, RandomHelp)
+        np.mean([gain(id, seed, batch=1) for seed in range(5)]) for id in ("utility", "random")
     )
     assert utility > chance
 
@@ -76,6 +67,9 @@ def test_help_stays_within_the_budget(batch_size: int) -> None:
         observation, _, _, done, info = env.step(action)
         helped += info["feedback"]["helped"].sum()
         assert observation["budget"][0] == pytest.approx(1.0 - helped / 50, abs=1e-6)
+        asked = 200 * (1.0 - observation["left"][0])
+        left = min(1.0, (50 - helped) / max(200 - asked, 1))
+        assert observation["help"][0] == pytest.approx(left, abs=1e-3)
     assert helped == 50
     assert observation["left"][0] == 0.0
 
@@ -120,6 +114,7 @@ def test_items_show_probabilities_level_and_mark() -> None:
     np.testing.assert_array_equal(shown[:, 10] * 2, questions.items.level)
     np.testing.assert_array_equal(shown[:, 11:].argmax(axis=1), questions.marks)
     assert shown.shape == (50, 11 + MARKS)
+    assert student.n_features == N_FEATURES
 
 
 def test_the_hidden_test_part_is_never_asked() -> None:
@@ -151,9 +146,9 @@ def test_utility_prefers_what_help_changes_and_its_adversary_the_opposite() -> N
         "before": rng.random(400) < 0.5,
         "after": items[:, 10] == 1,
     }
-    for cls, best in ((Utility, 1.0), (AdversarialHelp, 0.0)):
-        teacher = cls(seed=0, explore=0.0)
-        teacher.tell(feedback)
+    for id, best in (("utility", 1.0), ("adversarial", 0.0)):
+        teacher = make("intervention", id, seed=0, explore=0.0)
+        teacher.tell({"feedback": feedback})
         assert items[teacher.scores(items).argmax(), 10] == best
 
 

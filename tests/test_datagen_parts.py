@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,17 @@ def test_a_damaged_file_is_built_anew(cache: Path, damage: bytes | None) -> None
     file.write_bytes(content[: len(content) // 2] if damage is None else damage)
     assert play(make(profile="warm"), 0) == built
     assert file.read_bytes() == content
+
+
+def test_a_warm_student_has_passed_over_the_levels_it_is_told_to() -> None:
+    found = {}
+    for passes in (1, 3):
+        env = make(profile="warm", warm_levels=2, base_epochs=passes, base_samples=4)
+        env.reset(seed=0)
+        base = env._newcomers.base(0, "warm", None)
+        assert set(base.items.level.tolist()) == {0, 1}
+        found[passes] = base.state["seen"] - 1.0  # samples, one by one
+    assert found == {1: 10 * 2 * 4, 3: 3 * 10 * 2 * 4}
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(
@@ -163,6 +175,7 @@ def test_sources_are_followed_into_packages_and_functions(
     assert changes("box/run_as_a_script.py")
     assert all(map(changes, ("deep.py", "box/lid/__init__.py", "above.py")))
     assert not any(map(changes, ("beside.py", "lid.py")))
+    assert "pupils.deep" not in sys.modules  # what is read is not run
 
 
 # -- the split ----------------------------------------------------------------------------------
@@ -258,8 +271,8 @@ SYLLABUS = Syllabus(("a", "b"), 2, n_steps=3, n_samples=100)
 
 def decode(mode: str, action: Any, n: int = 100, **arrays: Any) -> list[list[int]]:
     decoded = decoder(mode, SYLLABUS)(action, reading(**arrays), n, derive(0, "action"))
-    assert decoded.sum() <= n
-    counts: list[list[int]] = decoded.tolist()
+    assert decoded.total <= n
+    counts: list[list[int]] = decoded.counts(SYLLABUS.shape).tolist()
     return counts
 
 

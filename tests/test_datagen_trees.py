@@ -20,6 +20,7 @@ from teachenv.errors import UserError
 from teachenv.lesson import DataPlan, PlanItem, Syllabus
 from teachenv.llm import Chat
 from teachenv.seeding import derive
+from teachenv.trees import Move
 
 MATH = {"domain_args": {"skills": ("add", "sort"), "n_levels": 3}}
 CARRY = ("without carry", "with carry")
@@ -43,7 +44,7 @@ def test_subskills_go_from_single_levels_to_all() -> None:
 def test_trees_grow_and_share_a_lesson() -> None:
     probe = seen([[0.9, 0.8, 0.1], [0.5, 0.5, 0.5]])
     names: list[tuple[str, ...]] = [(), ()]
-    trees = Trees(3, [0, 0], n_slots=4, block=10, limit=30, proposer=InOrder(3, names))
+    trees = Trees(3, names, n_slots=4, block=10, limit=30, proposer=InOrder(3, names))
     trees.explore(0, 2, probe)
     trees.explore(1, 1, probe)
     assert trees.alloc.tolist() == [[10, 10, 0, 0], [10, 0, 0, 0]]
@@ -177,6 +178,101 @@ def test_a_plan_given_past_the_trees_shows_no_action() -> None:
     observation, *_ = env.step_plan(even(env, 60))
     assert not observation["last_action"].any()
     assert observation["exists"].sum() == 10
+
+
+SMALL = {"n_samples": 30, "n_steps": 4, "probe_size": 3, "block": 3}
+EXPLORE, WAIT = ("explore 1",) * 10, ("wait",) * 10
+EPISODES: dict[str, list[tuple[Any, tuple[Move, ...]]]] = {
+    "simple": [
+        (np.array([2] + [1] * 9), ("explore 2", *EXPLORE[1:])),
+        (np.array([3, 4, 5] + [0] * 7), ("exploit weakest", "exploit all", "reset", *WAIT[3:])),
+    ],
+    "full": [
+        (np.eye(1, 70, 0), ("explore 1", *((0,) * 6,) * 9)),
+        (np.full(70, -0.5) + np.eye(1, 70, 1)[0], ((2, -2), *((-2,),) * 9)),
+    ],
+}
+"""Actions and the moves they are, 10 trees of 6 slots and blocks of 3."""
+
+
+@pytest.mark.parametrize("mode", EPISODES)
+def test_actions_and_plans_of_moves_give_the_same_episode(mode: str) -> None:
+    by_action, by_plan = (make("SkillTree", action_mode=mode, **SMALL) for _ in range(2))
+    for env in (by_action, by_plan):
+        env.reset(seed=0)
+    for action, moves in EPISODES[mode] * 2:
+        observation, reward, *ends, info = by_action.step(action.reshape(-1))
+        again = by_plan.step_plan(DataPlan((), "a reason", moves))
+        assert (reward, *ends, repr(info)) == (*again[1:4], repr(again[4]))
+        for name, values in observation.items():
+            np.testing.assert_array_equal(values, again[0][name])
+        assert by_plan.plan.total == info["spent"]
+        assert by_plan.plan.reason == "a reason"
+    assert by_action.trees.slots[0]
+
+
+def test_moves_are_refused_where_there_are_no_trees() -> None:
+    for variant in ("SkillList", "OpenEnded"):
+        env = make(variant, n_steps=2, n_samples=9, probe_size=2)
+        env.reset(seed=0)
+        with pytest.raises(UserError, match="moves grow skill trees, in lessons of a DataGenSkill"):
+            env.step_plan(DataPlan((), moves=WAIT))
+        assert (env.classroom.step, env.reading.step) == (0, 0)
+    env = make("SkillTree", **SMALL)
+    env.reset(seed=0)
+    with pytest.raises(UserError, match="moves grow skill trees"):
+        env.rehearse([DataPlan((), moves=WAIT)])
+
+
+def test_bad_moves_are_refused_before_a_tree_grows() -> None:
+    env = make("SkillTree", **SMALL)
+    env.reset(seed=0)
+    for moves, message in (
+        ((*EXPLORE[1:], "explore"), "move 9: unknown move 'explore'.*did you mean 'explore 2'"),
+        ((*EXPLORE[2:], (0.5,), 7), r"(?s)move 8: expected whole numbers.*move 9: expected one of"),
+        ((*EXPLORE[1:], (31,)), r"move 9: expected whole numbers in \[-30, 30\], got \(31,\)"),
+        ((*EXPLORE[1:], (1,) * 7), "at most 6 changes"),
+        (EXPLORE[1:], "moves: expected 10, one per skill"),
+    ):
+        with pytest.raises(UserError, match=message):
+            env.step_plan(DataPlan((), moves=moves))
+    assert not env.trees.exists.any()
+    assert env.classroom.step == 0
+
+
+def test_moves_go_through_json() -> None:
+    syllabus = Syllabus(("add", "sort"), 3, 4, 40)
+    plan = DataPlan((), "why", ("explore 1", (4, -2)))
+    stored = json.loads(json.dumps(plan.to_json()))
+    assert DataPlan.from_json(stored, syllabus) == plan
+    assert DataPlan.from_json({"moves": ["explore 1", [4, -2]], "reason": "why"}, syllabus) == plan
+    assert "moves" not in DataPlan((PlanItem(0, 0, 1),)).to_json()
+    with pytest.raises(UserError, match=r"move 0: unknown move 'grow'.*\n.*move 1: expected whole"):
+        DataPlan.from_json({"moves": ["grow", [41]]}, syllabus)
+    with pytest.raises(UserError, match="expected 2, one per skill"):
+        DataPlan.from_json({"moves": {"add": "wait"}}, syllabus)
+    both = {"items": [{"skill": 0, "level": 0, "count": 1}], "moves": ["wait", "wait"]}
+    with pytest.raises(UserError, match="items or moves, got both"):
+        DataPlan.from_json(both, syllabus)
+
+
+def test_a_reading_has_the_trees() -> None:
+    env = make("SkillTree", **SMALL, visible_share=0.5)
+    env.reset(seed=0)
+    assert [tree.free for tree in env.reading.trees] == [6] * 10
+    *_, info = env.step_plan(DataPlan((), moves=("explore 2", *EXPLORE[1:])))
+    tree = env.reading.trees[0]
+    assert [(s.variant, s.first, s.last, s.alloc) for s in tree.subskills] == [
+        (0, 0, 0, 3), (0, 1, 1, 3),
+    ]  # fmt: skip
+    assert tree.taught == sum(s.taught for s in tree.subskills) == info["taught"][0].sum()
+    assert (tree.free, tree.last) == (4, (2.0, 0.0, 0.0))
+    for tree, accuracy, visible in zip(
+        env.reading.trees, env.reading.accuracy, env.reading.visible, strict=True
+    ):
+        assert tree.subskills[0].accuracy == (accuracy[0] if visible[0] else None)
+    assert info["report"]["trees"] == [tree.to_json() for tree in env.reading.trees]
+    json.dumps(info["report"])
 
 
 def test_a_tree_can_ask_for_a_variant() -> None:

@@ -197,7 +197,9 @@ def test_items_can_be_read_and_seen() -> None:
     assert page.size == (4 * 172 + 12, 2 * 208 + 12)
 
 
-@pytest.mark.parametrize("options", [{"size": 30}, {"occlusion": 1.0}, {"n_noise": -1}])
+@pytest.mark.parametrize(
+    "options", [{"size": 30}, {"size": 24}, {"occlusion": 1.0}, {"n_noise": -1}]
+)
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UserError, match=next(iter(options))):
         Vqa(**options)

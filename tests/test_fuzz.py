@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fuzz import targets
-from teachenv.experiments import study_store
+from teachenv.experiments import store, study_store
 from teachenv.experiments.config import RunConfig
 
 EXAMPLES = settings(
@@ -63,6 +63,17 @@ KNOWN = {
         "tasks",
         b'study\n{"teachers": ["riac"], "environments": ["x"], "search": {"space": {"a": [1]}, '
         b'"drawn": ["a"]}}',
+    ),
+    "an evaluation without its test set": ("folders", b"evals.jsonl\n{}\n"),
+    "updates that are a list": (
+        "folders",
+        b'times.jsonl\n{"round": 0, "step": 60, "learn_s": 0.5, "total_s": 1.0, "trials": 2, '
+        b'"lost": 0, "steps_per_s": 9.0, "gradient_steps": [8]}\n',
+    ),
+    "a mixture of other tasks": (
+        "folders",
+        b'teacher.jsonl\n{"round": 0, "step": 60, "describe": {"mixture": {"means": [[0.5]], '
+        b'"covariances": [[[1.0]]], "weights": [1.0]}}}\n',
     ),
     "ended cells that are text": ("folders", b'ended.json\n".."'),
     "ended cells that are a list": ("folders", b"ended.json\n[[]]"),
@@ -142,14 +153,15 @@ def test_noise_is_refused_or_read(target: str, bar: Bar) -> None:
     [
         ("tasks", RunConfig, "from_json", lambda row: RunConfig(**row, check_env=False)),
         ("folders", study_store.StudyFolder, "ended", lambda self: dict(_read(self))),
+        ("folders", store, "check_rows", lambda *_: None),
     ],
-    ids=["config", "ended"],
+    ids=["config", "ended", "rows"],
 )
 def test_readers_that_trust_their_document_are_found(
     target: str, owner: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch, bar: Bar
 ) -> None:
     monkeypatch.setattr(owner, name, broken)
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((KeyError, TypeError, ValueError)):
         any(targets.read(target, damaged(target, seed)) is None for seed in range(2000))
     bar("F1", broken_readers_found=1)
 

@@ -179,6 +179,12 @@ def escapes(run: Path, canary: Path) -> None:
     path.write_text(json.dumps(row).ljust(size - 1) + "\n")
 
 
+def empty_rows(run: Path, canary: Path) -> None:
+    """Leave of every evaluation an object without fields."""
+    path = run / "evals.jsonl"
+    path.write_text("".join("{}".ljust(len(line) - 1) + "\n" for line in path.open()))
+
+
 RUNS: dict[str, Attack] = {
     "a pickle as arrays": every_checkpoint(pickled),
     "an array of objects": every_checkpoint(objects),
@@ -207,8 +213,9 @@ RUNS: dict[str, Attack] = {
     "a pipe for the lock": pipe("lock"),
     "a pipe for a manifest": pipe_in_checkpoints,
     "escapes in rows": escapes,
+    "rows without fields": empty_rows,
 }
-HARMLESS = {"escapes in rows", "a row of 1 GB beyond the checkpoint"}
+HARMLESS = {"escapes in rows", "rows without fields", "a row of 1 GB beyond the checkpoint"}
 """Attacks that there is nothing to refuse about."""
 
 

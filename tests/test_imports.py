@@ -71,7 +71,14 @@ def forbidden(module: str, name: str, at_import: bool) -> bool:
             if within(module, "teachers.networks"):
                 allowed += ("one_thread",)
             if within(module, "teachers.data"):
-                allowed += ("archives", "envs.datagen.actions", "envs.datagen.observations")
+                allowed += (
+                    "trees",
+                    "archives",
+                    "envs.datagen.actions",
+                    "envs.datagen.observations",
+                )
+            if module == "teachers.data.pretender":
+                allowed += ("envs.datagen.proposers", "envs.datagen.trees")
             return not within(name, *(f"teachenv.{part}" for part in allowed))
         if within(name, "scipy", "sklearn"):
             return at_import and within(name, "sklearn")

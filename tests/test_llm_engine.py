@@ -49,7 +49,8 @@ def test_the_model_answers_the_domains_questions_and_unreadable_ones_are_lost() 
     np.testing.assert_array_equal(made.items.answers, made.items.truth)
     assert made.made.tolist() == [[0, 22, 0], [7, 0, 0]]  # of 20 + 10 and 10, a quarter lost
     assert made.rejected.sum() == 11
-    assert (engine.n_asked, engine.n_accepted, len(seen)) == (40, 29, 3)
+    assert made.accepted == 29 / 40
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("way", ["annotate", "write"])
@@ -75,13 +76,33 @@ def test_its_errors_reach_the_student_unless_the_grader_filters_them() -> None:
 
     with chat_server(wrong) as (url, _):
         chat = Chat("m", base_url=url)
-        taught = LlmEngine(MATH, chat, way="annotate").make(PLAN, np.random.default_rng(0))
-        checked = LlmEngine(MATH, chat, way="annotate", quality="answer")
-        filtered = checked.make(PLAN, np.random.default_rng(0))
+        unchecked = LlmEngine(MATH, chat, way="annotate", quality="none")
+        taught = unchecked.make(PLAN, np.random.default_rng(0))
+        filtered = LlmEngine(MATH, chat, way="annotate").make(PLAN, np.random.default_rng(0))
     assert taught.items is not None
     assert not MATH.grade(taught.items, taught.items.answers).any()
     assert filtered.items is None
     assert filtered.rejected.sum() == 40
+
+
+def test_answers_that_change_when_asked_again_are_lost() -> None:
+    told: set[str] = set()
+
+    def fickle(request: dict[str, Any]) -> str:
+        """Answer right the first time; later wrong where the question ends on an even digit."""
+        questions = re.findall(r"Question \d+: (.*)", request["messages"][-1]["content"])
+        answers = ["9 9 9" if q in told and int(q[-1]) % 2 == 0 else solved(q) for q in questions]
+        told.update(questions)
+        return json.dumps({"answers": answers})
+
+    with chat_server(fickle) as (url, seen):
+        engine = LlmEngine(MATH, Chat("m", base_url=url), way="annotate", quality="agree")
+        made = engine.make(DataPlan((PlanItem(0, 1, 20),)), np.random.default_rng(0))
+    assert len(seen) == 2
+    assert made.items is not None
+    asked = {text(made.items, i) for i in range(len(made.items))}
+    assert asked == {question for question in told if int(question[-1]) % 2}
+    assert 0 < len(asked) < len(told)
 
 
 def test_what_the_model_writes_is_read_checked_and_kept_out_of_the_other_parts() -> None:
@@ -216,6 +237,7 @@ def test_an_environment_is_taught_graded_and_grouped_by_models(tmp_path: Path) -
             llm={"model": "m", **llm},
         ).unwrapped
         env.reset(seed=0)
+        assert env.classroom.engine.quality == "answer"
         rewards, taught = [], []
         for _ in range(2):
             _, reward, _, _, info = env.step(0)

@@ -54,9 +54,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def timeless(path: Path) -> bytes:
-    """The bytes of a file, without seconds and what depends on their digits."""
+    """The bytes of a file, without seconds, what depends on their digits, and where it ran."""
     if path.name == "times.jsonl":
-        clock = {"learn_s", "total_s", "cpu_s", "steps_per_s"}
+        clock = {"learn_s", "total_s", "cpu_s", "steps_per_s", "teacher_s", "machine"}
         rows = [{k: v for k, v in row.items() if k not in clock} for row in read_rows(path)]
         return json.dumps(rows).encode()
     if path.name == "state.json":

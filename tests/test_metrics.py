@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from worlds import POLE
 
 from teachenv.experiments import loop
@@ -244,6 +245,34 @@ def test_real_runs_record_updates_and_cpu_time(tmp_path):
     assert 0 <= reached.worst_tenth <= reached.mean_score <= 1
     told = json.loads(json.dumps(metrics.to_json(), allow_nan=False))
     assert told["test_sets"]["grid-v1"]["hash"] == reached.hash
+
+
+@pytest.mark.parametrize(
+    ("teacher", "arguments"),
+    [
+        ("robust-plr", {"capacity": 8}),
+        ("accel", {"capacity": 8}),
+        ("sfl", {"n_levels": 4, "n_attempts": 1, "keep": 2, "period": 8}),
+    ],
+)
+def test_steps_without_gradient_are_charged(teacher, arguments, tmp_path, monkeypatch):
+    taken, step = [0], CartPoleEnv.step
+
+    def count(self, action):
+        taken[0] += 1
+        return step(self, action)
+
+    monkeypatch.setattr(CartPoleEnv, "step", count)
+    config = replace(REAL, teacher=teacher, teacher_args=arguments, eval_every=0)
+    loop.start(config, tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    budget = run_metrics(run).budget
+    assert budget.steps == taken[0] == 1024
+    scored = [row["episode_return"] for row in run.episodes if not row["train"]]
+    assert budget.untaught_steps == sum(scored)  # the pole pays 1 for every step
+    assert budget.untaught_steps > 200
+    rollouts, batch, epochs = 1024 // 256, 64, 2
+    assert 0 < budget.gradient_steps <= epochs * ((1024 - sum(scored)) / batch + rollouts) < 32
 
 
 def test_updates_are_counted_through_an_interruption(tmp_path):

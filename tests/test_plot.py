@@ -26,9 +26,9 @@ from teachenv.experiments.files import StoreError
 from teachenv.experiments.plot import animate_run, draw, load_run, plot_run
 from teachenv.experiments.plot_animation import N_FRAMES, animation_frames
 from teachenv.experiments.plot_competence import _outline
-from teachenv.experiments.plot_data import Belief
+from teachenv.experiments.plot_data import Belief, run_title
 from teachenv.experiments.plot_progress import _by_mastering
-from teachenv.experiments.plot_style import draw_belief
+from teachenv.experiments.plot_style import INK, draw_belief
 from teachenv.experiments.store import RunFolder, read_run
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import Outcome, Trial
@@ -125,9 +125,12 @@ def _episode_row(trial: Trial, outcome: Outcome, k: int, step: int) -> dict[str,
     return {
         "trial": trial.id,
         "task": trial.task.tolist(),
+        "train": trial.train,
         "score": outcome.score,
         "episode_return": outcome.episode_return,
+        "episode_length": outcome.episode_length,
         "status": outcome.status,
+        "signals": {},
         "round": k,
         "step": step,
     }
@@ -136,7 +139,15 @@ def _episode_row(trial: Trial, outcome: Outcome, k: int, step: int) -> dict[str,
 def _eval_row(student: AnalyticStudent, name: str, tasks: np.ndarray) -> dict[str, Any]:
     returns = [student.ability(task) * 420 - 110 for task in tasks]
     share = float(np.mean(np.array(returns) > MASTERY))
-    return {"test_set": name, "status": "ok", "share_mastered": share, "returns": returns}
+    return {
+        "test_set": name,
+        "status": "ok",
+        "share_mastered": share,
+        "mean_return": float(np.mean(returns)),
+        "returns": returns,
+        "lengths": [500] * len(returns),
+        "success": [value > MASTERY for value in returns],
+    }
 
 
 def _outcome(value: float) -> Outcome:
@@ -188,6 +199,24 @@ def png(figure: Figure) -> bytes:
 
 def words(figure: Figure) -> str:
     return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_titles_tell_what_sets_the_environment_apart(stump_run: Path) -> None:
+    config = read_run(stump_run).config
+    assert run_title(config) == "alp-gmm on StumpTracks-v0, seed 0"
+    short = replace(config, env_args={"body": "short", "backend": "native"}, seed=3)
+    assert run_title(short) == "alp-gmm on StumpTracks-v0 (body=short), seed 3"
+    long = replace(config, env_args={f"argument_{i}": i for i in range(30)})
+    assert len(run_title(long)) < 90
+
+
+def test_the_mastery_threshold_is_seen_on_the_colours_of_scores(
+    stump_figures: dict[str, Figure],
+) -> None:
+    bar = stump_figures["curriculum"].axes[-1]
+    below, above = (line.get_color() for line in bar.lines)
+    assert (below, above) == ("white", INK)
+    assert {line.get_ydata()[0] for line in bar.lines} == {0.76}
 
 
 def test_writes_large_pngs_into_the_run_folder(stump_run: Path) -> None:

@@ -21,15 +21,11 @@ from test_cli import call
 
 from teachenv.errors import UserError
 from teachenv.experiments.cells import play
-from teachenv.experiments.curves import Band
 from teachenv.experiments.files import StoreError
 from teachenv.experiments.metrics import run_metrics
-from teachenv.experiments.plot_study import curves_figure, looks, standings_figure
 from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
-from teachenv.experiments.plot_study_tasks import competence_figure
 from teachenv.experiments.plot_style import INK, SCORE_MAP
 from teachenv.experiments.report import write_report
-from teachenv.experiments.report_cells import World
 from teachenv.experiments.report_contents import read_contents
 from teachenv.experiments.report_reference import write_reference
 from teachenv.experiments.report_tables import metrics_sheet, standings_sheet, versions_sheet
@@ -37,8 +33,6 @@ from teachenv.experiments.statistics import mean_interval
 from teachenv.experiments.store import read_run
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
-from teachenv.experiments.verdict import Standing
-from teachenv.space import Dim, TaskSpace
 
 FAILED = {"Pole/uniform/sb3-ppo/seed-5": "RuntimeError('<b>the pole</b> is broken')"}
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -343,23 +337,6 @@ def test_lessons_are_shown_by_what_was_taught(tmp_path):
     assert not any("image/gif" in load for load in page.loads)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_competence_is_a_map_of_two_parameters_and_bars_of_others(dim):
-    space = TaskSpace([Dim(f"p{i}", 0.0, 1.0) for i in range(dim)])
-    tasks = space.grid(4)
-    world = World(space, (0.0, 100.0), 50.0, {"grid": tasks}, False)
-    returns = np.stack([100 * tasks[:, 0], 100 * tasks[:, 0]])
-    order = np.argsort(-tasks[:, 0], kind="stable")
-    (ax, *_) = competence_figure("uniform", world, tasks, returns, order).axes
-    assert ax.get_title(loc="left") == "uniform: 50% mastered"
-    if dim == 2:
-        np.testing.assert_allclose(ax.collections[0].get_array(), returns[0].reshape(4, 4).T / 100)
-        return
-    heights = [bar.get_height() for bar in ax.patches]
-    wanted = sorted(tasks[:, 0], reverse=dim == 3)
-    np.testing.assert_allclose(heights, wanted)
-
-
 # -- in a browser ----------------------------------------------------------------------------
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -402,25 +379,3 @@ def test_chromium_fits_the_page_on_a_phone(text, tmp_path):
     there, needed = map(int, re.search(r"<title>(\d+),(\d+)</title>", shown).groups())
     assert there == 390
     assert needed <= there
-
-
-def test_eight_teachers_have_colours_of_their_own() -> None:
-    names = ["uniform", "oracle", "alp-gmm", "covar-gmm", "riac", "adr", "plr", "lp-bins"]
-    assert len({look.colour for look in looks(names).values()}) == len(names)
-
-
-def test_axes_end_where_the_scores_end() -> None:
-    """Curves between 0 and 20 % are drawn over 0 to 22 %, not to 100 %."""
-    bands = {"uniform": Band((1.0, 2.0), (0.1, 0.15), (0.05, 0.1), (0.15, 0.2))}
-    figure = curves_figure(bands, "share mastered", looks(["uniform"]), True)
-    assert figure.axes[0].get_ylim()[1] == pytest.approx(0.2244)
-
-
-def test_axes_end_where_the_scores_end_with_a_single_seed_too() -> None:
-    """Its interval is all that scores can be, and is not drawn."""
-    bands = {"uniform": Band((1.0, 2.0), (0.1, 0.15), (0.0, 0.0), (1.0, 1.0))}
-    figure = curves_figure(bands, "share mastered", looks(["uniform"]), False)
-    assert figure.axes[0].get_ylim()[1] == pytest.approx(0.1683)
-    standing = Standing("uniform", None, 0.15, (0.0, 1.0), 0.1, (0.0, 1.0), ())
-    figure = standings_figure([standing], "share mastered", looks(["uniform"]), False)
-    assert figure.axes[0].get_xlim()[1] == pytest.approx(16.83)

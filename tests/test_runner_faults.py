@@ -203,6 +203,25 @@ def test_without_runners_or_broker_a_run_fails_soon_and_is_resumed(
     bar("W3", f"{victim} killed: error after {waited:.0f} s", resumed=1)
 
 
+def test_a_student_that_does_not_count_steps_plays_on_without_runners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar: Bar
+) -> None:
+    """Negative control: nothing else ends such a run."""
+    steps = []
+
+    def blind(self: RllibPpo) -> None:
+        self._algorithm.train()
+        steps.append(self._learner.advantages.steps)
+        if len(steps) > 3 and steps[-1] == steps[-3]:
+            raise TimeoutError("twice without a step")
+
+    monkeypatch.setattr(RllibPpo, "_iterate", blind)
+    check = test_without_runners_or_broker_a_run_fails_soon_and_is_resumed
+    with pytest.raises(TimeoutError, match="twice without a step"):
+        check("runners", tmp_path, monkeypatch, lambda *_, **__: None)
+    bar("W3", "a student that does not look: found")
+
+
 def test_runners_leave_out_trials_whose_environment_raises_or_hangs(
     tmp_path: Path, bar: Bar
 ) -> None:

@@ -20,10 +20,11 @@ import old_folders
 import pytest
 from bars import Bar
 from disks import Crash, crashes, linux, watched
+from rich.errors import MarkupError
 from toy_runs import ROUND, command, digests, stop_after, to_the_end, toy_config, toys
 
 from teachenv.errors import UserError
-from teachenv.experiments import checkpoint, compare, loop
+from teachenv.experiments import catalogue, checkpoint, compare, loop
 from teachenv.experiments.checkpoint import CheckpointError, newest_checkpoint
 from teachenv.experiments.files import StoreError, read_rows
 from teachenv.experiments.plot import plot_run
@@ -387,6 +388,18 @@ def test_runs_may_have_any_name(
     assert command("list", str(folder.parent)) == 0
     assert "finished" in capsys.readouterr().out
     bar("S10", names=1)
+
+
+def test_names_that_are_taken_for_markup_are_found(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bar: Bar
+) -> None:
+    """Negative control."""
+    shutil.copytree(stopped, tmp_path / "[bold]markup[/nothing]")
+    assert command("list", str(tmp_path)) == 0
+    monkeypatch.setattr(catalogue, "Text", str)
+    with pytest.raises(MarkupError):
+        command("list", str(tmp_path))
+    bar("S10", "names taken for markup: found")
 
 
 def test_a_row_may_be_long(tmp_path: Path, bar: Bar) -> None:

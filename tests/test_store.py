@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from teachenv.experiments import files, store
+from teachenv.experiments import files, rows, store
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.store import (
     FORMAT,
@@ -38,6 +38,24 @@ HEADER = {
     "versions": {"python": "3"},
 }
 TEST_SET = TestSet("grid-v1", np.array([SPACE.default, SPACE.high]), (2**40, 2**40 + 1))
+EXAMPLES = {
+    "a whole number": 3,
+    "a finite number": -0.5,
+    "a finite number, if any": None,
+    "finite numbers": [0.5, 4],
+    "true or false": True,
+    "a list of true and false": [True, False],
+    "finite numbers by name": {"x": 0.5},
+    "text": "grid-v1",
+    "texts by name, if any": {"cpu": "Abacus"},
+    "ok, failed or lost": "ok",
+}
+ROW: dict[str, Any] = {
+    name: EXAMPLES[kind]
+    for fields in (*rows.FIELDS.values(), rows.EVALUATED)
+    for name, kind in fields.items()
+}
+"""What a row of any of the files may hold."""
 STATUS = {"status": "finished", "reason": "", "round": 2, "step": 10}
 
 
@@ -49,13 +67,13 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
 
 
 def test_what_is_written_is_read(folder: RunFolder) -> None:
-    rows = [{"trial": i, "text": "é" * i} for i in range(5)]
+    written = [{**ROW, "trial": i, "text": "é" * i} for i in range(4)]
     for number, name in enumerate(ROW_FILES):
-        folder.append(name, rows[:number])
-        folder.append(name, rows[number:4])
+        folder.append(name, written[:number])
+        folder.append(name, written[number:])
     folder.write_json("status.json", STATUS)
     run = read_run(folder.path)
-    assert (run.episodes, run.evals, run.teacher, run.times) == (rows[:4],) * 4
+    assert (run.episodes, run.evals, run.teacher, run.times) == (written,) * 4
     assert (run.folder, run.config, run.task_space) == (folder.path, CONFIG, SPACE)
     assert (run.return_range, run.mastery) == ((0.0, 5.0), 4.0)
     assert (run.versions, run.status, run.data) == ({"python": "3"}, STATUS, None)
@@ -103,10 +121,10 @@ def test_rows_are_cut_where_a_checkpoint_says_and_not_if_some_are_missing(
     folder: RunFolder,
 ) -> None:
     assert folder.offsets() == dict.fromkeys(ROW_FILES, 0)
-    folder.append("episodes.jsonl", [{"trial": 0}])
+    folder.append("episodes.jsonl", [ROW])
     kept = folder.offsets()
-    assert kept["episodes.jsonl"] == len('{"trial": 0}\n')
-    folder.append("episodes.jsonl", [{"trial": 1}])
+    assert kept["episodes.jsonl"] == len(json.dumps(ROW) + "\n")
+    folder.append("episodes.jsonl", [{**ROW, "trial": 4}])
     folder.append("times.jsonl", [{"s": 1}])
     missing = {**kept, "evals.jsonl": 1}
     before = folder.offsets()
@@ -125,7 +143,7 @@ def test_rows_are_cut_where_a_checkpoint_says_and_not_if_some_are_missing(
     assert folder.offsets() == before
     folder.cut(kept)
     assert folder.offsets() == kept
-    assert read_run(folder.path).episodes == [{"trial": 0}]
+    assert read_run(folder.path).episodes == [ROW]
     assert not (folder.path / "teacher.jsonl").exists()
 
 
@@ -175,6 +193,39 @@ def test_a_status_only_informs(folder: RunFolder) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         folder.write_json("status.json", STATUS)
         assert read_status(folder.path) == STATUS
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_rows_of_another_kind_are_refused_by_line_and_field(name: str, folder: RunFolder) -> None:
+    fields = rows.FIELDS[name] | (rows.EVALUATED if name == "evals.jsonl" else {})
+    for field, kind in fields.items():
+        for value in (None, "x", -1, 1e999, 10**400, float("nan"), [None], {}, True):
+            if not rows.KINDS[kind](value):
+                refuses(folder, name, {field: value})
+
+
+def refuses(folder: RunFolder, name: str, change: dict[str, Any]) -> None:
+    lines = [json.dumps(row) + "\n" for row in (ROW, {**ROW, **change})]
+    (folder.path / name).write_text("".join(lines))
+    with pytest.raises(StoreError, match=f"{name}, line 2: {next(iter(change))}: expected "):
+        read_run(folder.path)
+
+
+def test_rows_of_other_tasks_are_refused(folder: RunFolder) -> None:
+    refuses(folder, "episodes.jsonl", {"task": [0.5]})
+    (folder.path / "episodes.jsonl").unlink()
+    refuses(folder, "evals.jsonl", {"test_set": "grid-v2"})
+    for name, values in (("returns", [1]), ("lengths", []), ("success", [True] * 3)):
+        refuses(folder, "evals.jsonl", {name: values})
+
+
+def test_a_failed_evaluation_has_its_error(folder: RunFolder) -> None:
+    failed = {"round": 0, "step": 1, "test_set": "grid-v1", "status": "failed"}
+    folder.append("evals.jsonl", [{**failed, "error": "it broke"}])
+    assert read_run(folder.path).evals[0]["error"] == "it broke"
+    folder.append("evals.jsonl", [failed])
+    with pytest.raises(StoreError, match="line 2: error: expected text, got None"):
+        read_run(folder.path)
 
 
 def test_what_is_no_run_folder_is_refused(folder: RunFolder, tmp_path: Path) -> None:

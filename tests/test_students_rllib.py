@@ -33,6 +33,7 @@ from students.signals import SIGNALS  # noqa: E402
 from teachenv.broker import Broker, TooManyFailuresError  # noqa: E402
 from teachenv.env import MakeEnv  # noqa: E402
 from teachenv.envs.bipedal.engine import native_module  # noqa: E402
+from teachenv.errors import UserError  # noqa: E402
 from teachenv.experiments.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from teachenv.protocols import Student  # noqa: E402
 from teachenv.seeding import derive_int  # noqa: E402
@@ -299,8 +300,35 @@ def test_runners_are_given_more_time_than_a_call_of_an_environment(made: list[Rl
 
 
 def test_too_few_cpus_are_an_error_not_a_wait() -> None:
-    with pytest.raises(RuntimeError, match="needs 5 CPUs"):
+    with pytest.raises(UserError, match=r"needs 5 CPUs .*of the 4 CPUs"):
         RllibPpo(worlds.Echo, Broker(worlds.Uniform(worlds.X)), num_env_runners=5, **SMALL)
+
+
+class Holder:
+    """Holds what it was given."""
+
+    def ready(self) -> bool:
+        return True
+
+
+@pytest.mark.slow
+def test_taken_cpus_are_waited_for_a_while_then_an_error(
+    made: list[RllibPpo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def student() -> RllibPpo:
+        broker = Broker(worlds.Uniform(worlds.X))
+        made.append(RllibPpo(worlds.Echo, broker, num_env_runners=2, **SMALL))
+        return made[-1]
+
+    free = int(ray.available_resources()["CPU"])
+    holder = ray.remote(num_cpus=free)(Holder).remote()
+    assert ray.get(holder.ready.remote())
+    with monkeypatch.context() as patch:
+        patch.setattr("students.rllib_runners.CPUS_TIMEOUT_S", 1.0)
+        with pytest.raises(UserError, match=r"needs 2 CPUs .*of the 4 CPUs .* 0 are free: close"):
+            student()
+    threading.Timer(2.0, ray.kill, [holder]).start()
+    assert student().learn(1, seed=0) > 0
 
 
 def test_what_an_environment_raises_comes_through(made: list[RllibPpo]) -> None:

@@ -7,15 +7,18 @@ import io
 import math
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyarrow.fs import FileType
-from studies import first_cells, play_study, searched, study_digests
+from studies import SMALL, first_cells, play_study, searched, small_study, study_digests
 from test_loop import digests
 from toy_runs import stop_after, toy_config, toys
 
+from students.check import state_digest
 from teachenv.errors import UserError
 from teachenv.experiments import cells as cells_module
 from teachenv.experiments import loop, task_loop
@@ -48,6 +51,36 @@ def test_cells_in_one_process_equal_runs_of_their_own(
             sorted(p.name for p in (top / cell.name).iterdir()) for top in (folder.runs, tmp_path)
         )
         assert here == there
+
+
+def check_first_students(runs: Path, student: str, arguments: dict[str, Any]) -> None:
+    """Of a seed they are the same under both teachers, of another seed others."""
+    first: dict[int, dict[str, str]] = {0: {}, 1: {}}
+    for cell in read_study(small_study(students=[{"id": student, "args": arguments}])).cells():
+        _, load = loop.open_new(cell.config, runs / cell.name)
+        with closing(load()) as run:
+            assert isinstance(run, task_loop.RunLoop)
+            first[cell.config.seed][cell.config.teacher] = state_digest(run.student.state_dict())
+    assert first[0]["alp-gmm"] == first[0]["uniform"]
+    assert first[1]["alp-gmm"] == first[1]["uniform"]
+    assert first[0]["uniform"] != first[1]["uniform"]
+
+
+def test_teachers_of_a_seed_begin_with_the_same_student(tmp_path: Path) -> None:
+    check_first_students(tmp_path, "sb3-ppo", SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_teachers_of_a_seed_begin_with_the_same_student_of_rllib(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    from students.rllib_runners import start_ray
+
+    assert start_ray(1)
+    try:
+        check_first_students(tmp_path, "rllib-ppo", {"envs_per_runner": 4})
+    finally:
+        ray.shutdown()
 
 
 def test_a_report_comes_after_every_round(played: tuple[StudyFolder, list[Report]]) -> None:

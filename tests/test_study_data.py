@@ -85,7 +85,7 @@ def test_figures_and_report_read_them(played: StudyFolder, tmp_path: Path) -> No
         assert found.mean_return == pytest.approx(np.mean(run.evals[-1]["returns"]))
         assert found.curve.steps == (EPISODE, 2 * EPISODE)
     page = write_report([played.path], tmp_path / "report", animations=False).page.read_text()
-    assert all(name in page for name in (*TEACHERS, "Digits"))
+    assert all(name in page for name in (*TEACHERS, "Digits", "Signs", "lost, not probed"))
 
 
 def test_a_plan_counts_samples_and_measures(file: Path) -> None:

@@ -21,7 +21,14 @@ ray = pytest.importorskip("ray")
 
 import ledger  # noqa: E402
 from bars import Bar  # noqa: E402
-from studies import conduct, small_study, study_digests, wait_for  # noqa: E402
+from studies import (  # noqa: E402
+    conduct,
+    small_study,
+    study_digests,
+    wait_for,
+    witness,
+    witnessed,
+)
 from test_loop import digests  # noqa: E402
 
 from teachenv.experiments.cells import play  # noqa: E402
@@ -132,15 +139,20 @@ def test_two_studies_at_once_do_not_meet(
     bar("RAY", studies_at_once=2)
 
 
-def test_a_machine_of_a_cluster_can_be_lost(undisturbed: Digests, tmp_path: Path, bar: Bar) -> None:
+def test_a_machine_of_a_cluster_can_be_lost(tmp_path: Path, bar: Bar) -> None:
     from ray.cluster_utils import Cluster
 
+    environments = witness(tmp_path / "seen", company=2)
+    study = read_study(small_study(environments=environments, seeds=1, steps=3072))
+    for _ in play(study.cells(), tmp_path / "single" / "runs"):
+        pass
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    lost: list[str] = []
+    lost, told = list[str](), list[str]()
 
     def lose(board: Board, message: str) -> None:
-        if not lost and sum(cell.step for cell in board.cells) >= 1024:
-            lost.append("node")
+        told.append(message)
+        if not lost and any(cell.step for cell in board.cells):  # all machines play by then
+            lost.append(node.node_id)
             threading.Thread(target=cluster.remove_node, args=(node, False)).start()
 
     try:
@@ -148,15 +160,17 @@ def test_a_machine_of_a_cluster_can_be_lost(undisturbed: Digests, tmp_path: Path
         cluster.wait_for_nodes()
         out = tmp_path / "study"
         status = compare(
-            small_study(),
+            study,
             out,
             storage=str(tmp_path / "mirror"),
             means=Means(address=cluster.address, pack=1),
             listener=lose,
         )
-        assert lost
-        assert status.counts() == {"finished": 4}
-        assert study_digests(out) == undisturbed
+        assert status.counts() == {"finished": 2}
+        assert any("its process died" in message for message in told)
+        at = {row["node"] for row in witnessed(tmp_path / "seen").values()}
+        assert at == {*lost, cluster.head_node.node_id}
+        assert study_digests(out) == study_digests(tmp_path / "single")
         check_books(out, bar)
     finally:
         cluster.shutdown()

@@ -16,7 +16,15 @@ from bars import Bar
 ray = pytest.importorskip("ray")
 
 from ledger import check_run  # noqa: E402
-from studies import FRAGILE, small_study, study_digests, wait_for  # noqa: E402
+from studies import (  # noqa: E402
+    FRAGILE,
+    most_at_once,
+    small_study,
+    study_digests,
+    wait_for,
+    witness,
+    witnessed,
+)
 from test_loop import digests  # noqa: E402
 from trapped import RLLIB_SMALL, trapped_config  # noqa: E402
 from worlds import POLE  # noqa: E402
@@ -40,14 +48,17 @@ STORE = 100 << 20
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray() -> Iterator[None]:
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=STORE,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            patch.setenv(name, "3")  # what cells find, and must not keep
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=STORE,
+        )
     yield
     ray.shutdown()
 
@@ -126,6 +137,32 @@ def test_packed_cells_equal_single_runs(
     pids = {(out / path / "lock").read_text() for path in undisturbed}
     assert len(pids) <= 2
     assert str(os.getpid()) not in pids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cpus", "at_once", "threads"), [(0.5, 4, 1), (2, 1, 2)])
+def test_the_cores_of_a_cell_say_how_many_run_at_once_and_with_how_many_threads(
+    cpus: float, at_once: int, threads: int, tmp_path: Path
+) -> None:
+    environments = witness(tmp_path / "seen", company=at_once)
+    study = small_study(environments=environments, seeds=N_SEEDS)
+    status = compare(study, tmp_path / "study", means=Means(cpus=cpus, pack=1, max_failures=0))
+    assert status.counts() == {"finished": 2 * N_SEEDS}
+    assert most_at_once(tmp_path / "study") == at_once
+    seen = witnessed(tmp_path / "seen")
+    assert len(seen) >= at_once
+    for row in seen.values():
+        assert row["torch"] == 1  # the student's argument
+        blas = [number for path, number in row["pools"].items() if "blas" in path]
+        assert blas == [threads] * 2, row  # NumPy's, and SciPy's, which is loaded late
+
+
+@pytest.mark.slow
+def test_a_cell_with_a_runner_takes_a_core_for_it_too(tmp_path: Path) -> None:
+    students = [{"id": "rllib-ppo", "args": {**RLLIB_SMALL, "n_epochs": 1}}]
+    study = small_study(students=students, seeds=1, steps=512)
+    assert compare(study, tmp_path / "study", means=Means(pack=1, max_failures=0)).finished
+    assert most_at_once(tmp_path / "study") == 1
 
 
 @pytest.mark.slow

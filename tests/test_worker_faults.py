@@ -275,20 +275,22 @@ def patient(body: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def test_a_call_that_cannot_be_made_to_raise_ends_its_process(bar: Bar) -> None:
-    """In another thread, and where whatever is raised is caught."""
+    """In another thread, and where whatever is raised is caught; not if nobody watches it."""
     deaf = "with patience:\n while True:\n  try: time.sleep(99)\n  except Exception: pass"
     aside = (
         "def work():\n with patience: time.sleep(99)\n"
         "thread = threading.Thread(target=work)\nthread.start()\nthread.join()"
     )
+    unwatched = patient("Patience.__enter__ = lambda self: None\nwith patience: time.sleep(3)")
     processes = [patient(deaf), patient(aside)]
+    assert unwatched.communicate(timeout=60) == ("fine\n", "")  # negative control
     for process in processes:
         out, stacks = process.communicate(timeout=60)
         assert process.returncode == 1
         assert out == ""
         assert "step took longer than 1 s and cannot be stopped" in stacks
         assert 'File "<string>"' in stacks
-    bar("W4", hanging_for_good=2)
+    bar("W4", "calls that are not watched: found", hanging_for_good=2)
 
 
 def test_a_process_that_was_stopped_meanwhile_has_not_been_slow(bar: Bar) -> None:
@@ -399,6 +401,16 @@ def test_without_a_ray_the_message_says_what_to_do(
     assert run.returncode != 0
     assert re.search(message, run.stderr, re.IGNORECASE), run.stderr
     bar("W5", messages=1)
+
+
+@pytest.mark.slow
+def test_what_ray_says_by_itself_is_not_enough(tmp_path: Path, bar: Bar) -> None:
+    """Negative control: Ray started as everybody starts it."""
+    plain = "from teachenv import ray_start; ray_start.init_ray = ray.init"
+    check = test_without_a_ray_the_message_says_what_to_do
+    with pytest.raises(AssertionError, match="timed out during startup"):
+        check(SLOW_RAY + plain, "Ray did not start", "run", tmp_path, lambda *_, **__: None)
+    bar("W5", "Ray's own message: found")
 
 
 # -- what a run leaves behind --------------------------------------------------------------

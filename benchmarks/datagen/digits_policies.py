@@ -14,13 +14,13 @@ import numpy as np
 from digits_play import make, test
 from numpy.typing import NDArray
 
+import teachers.data
 from teachenv.envs.datagen.items import Items
 from teachenv.envs.datagen.split import draw
 from teachenv.seeding import derive
+from teachenv.trees import MOVES
 
 VARIANTS = ("OpenEnded", "SkillList", "SkillTree")
-GOOD = 0.8
-"""Accuracy above which a tree is left alone."""
 
 Policy = Callable[[Any, dict[str, Any], np.random.Generator], NDArray[Any]]
 
@@ -90,18 +90,9 @@ def _skill_list(env: Any, observation: dict[str, Any], rng: np.random.Generator)
 
 
 def _skill_tree(env: Any, observation: dict[str, Any], rng: np.random.Generator) -> NDArray[Any]:
-    n_levels = env.syllabus.n_levels
-    moves = []
-    for accuracy, exists, alloc in zip(
-        observation["skill_acc"], observation["exists"], observation["alloc"], strict=True
-    ):
-        if accuracy >= GOOD:
-            moves.append(5 if alloc.any() else 0)
-        elif exists.sum() < n_levels:
-            moves.append(2 if exists.sum() <= n_levels - 2 else 1)
-        else:
-            moves.append(3)
-    return np.array(moves)
+    teacher = teachers.data.make("skill-tree", env.syllabus)
+    teacher.begin()
+    return np.array([MOVES.index(str(move)) for move in teacher.plan(env.reading).moves])
 
 
 _POLICIES: dict[str, Policy] = {

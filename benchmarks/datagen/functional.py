@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -22,7 +21,9 @@ from numpy.typing import NDArray
 
 import teachenv  # noqa: F401  (registers the environments)
 from teachenv.envs.datagen.functional_relative import RelativeError
-from teachers.data.functional import GreedyTeaching, RandomTeaching
+from teachenv.envs.datagen.play import play
+from teachenv.lesson import GameTeacher
+from teachers.data import games
 
 ONE, MANY = "teachenv/FunctionalTeaching-v0", "teachenv/FunctionalTeachingMulti-v0"
 SMALL = 40
@@ -30,21 +31,28 @@ FIRST_TEST = 10_000
 """Seeds of the test targets; the learnt teacher's own start at 0."""
 
 
-def iterations(env: gym.Env[Any, Any], act: Callable[[Any], int], seed: int) -> int:
+def examples(env: gym.Env[Any, Any], teacher: GameTeacher, seed: int) -> int:
     """Return the examples an episode takes."""
-    observation, _ = env.reset(seed=seed)
-    for n in range(1, 5_000):
-        observation, _, terminated, truncated, _ = env.step(act(observation))
-        if terminated or truncated:
-            return n
-    raise RuntimeError("an episode did not end")
+    return len(play(env, teacher, seed=seed).rewards)
 
 
 def make(env_id: str, n_steps: int = 1000, **options: Any) -> gym.Env[Any, Any]:
     return gym.make(env_id, n_steps=n_steps, disable_env_checker=True, **options)
 
 
-def learn(seed: int, steps: int) -> Callable[[Any], int]:
+class Learnt:
+    """A trained policy; its actions are drawn."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def act(self, observation: Any) -> int:
+        return int(self._model.predict(observation, deterministic=False)[0])
+
+    def tell(self, info: Any) -> None: ...
+
+
+def learn(seed: int, steps: int) -> Learnt:
     """Train PPO on targets of its own."""
     import torch
     from stable_baselines3 import PPO
@@ -66,7 +74,7 @@ def learn(seed: int, steps: int) -> Callable[[Any], int]:
         device="cpu",
     )
     model.learn(steps)
-    return lambda observation: int(model.predict(observation, deterministic=False)[0])
+    return Learnt(model)
 
 
 def row(name: str, counts: list[int]) -> float:
@@ -84,25 +92,25 @@ def main() -> None:
     given = parser.parse_args()
     seeds = range(FIRST_TEST, FIRST_TEST + given.seeds)
     print("| teacher | examples | least-most |\n|---|---|---|")
-    one, greedy = make(ONE), GreedyTeaching()
-    row("random", [iterations(one, RandomTeaching(seed=s).act, s) for s in seeds])
-    row("greedy", [iterations(one, greedy.act, s) for s in seeds])
+    one, greedy = make(ONE), games.make("functional", "greedy")
+    row("random", [examples(one, games.make("functional", "random", seed=s), s) for s in seeds])
+    row("greedy", [examples(one, greedy, s) for s in seeds])
     small = make(ONE, pool_size=SMALL)
-    row(f"greedy, pool of {SMALL}", [iterations(small, greedy.act, s) for s in seeds])
+    row(f"greedy, pool of {SMALL}", [examples(small, greedy, s) for s in seeds])
     for seed in range(given.rl_seeds):
         start = time.process_time()
-        act = learn(seed, given.rl_steps)
+        learnt = learn(seed, given.rl_steps)
         name = f"PPO, seed {seed}, {given.rl_steps:,} steps, {time.process_time() - start:.0f} s"
-        row(name, [iterations(RelativeError(small), act, s) for s in seeds])
+        row(name, [examples(RelativeError(small), learnt, s) for s in seeds])
     print("\n| learners | taught | examples | least-most |\n|---|---|---|---|")
     for n in (3, 5):
-        teacher = GreedyTeaching(n)
-        alone = [sum(iterations(one, greedy.act, 100 * s + k) for k in range(n)) for s in seeds]
+        teacher = games.make("functional", "greedy", n_learners=n)
+        alone = [sum(examples(one, greedy, 100 * s + k) for k in range(n)) for s in seeds]
         row(f"{n} | one after the other", alone)
         for share in (False, True):
             many = make(MANY, n_learners=n, communication=share)
             name = f"{n} | together, {'with' if share else 'without'} communication"
-            row(name, [iterations(many, teacher.act, s) for s in seeds])
+            row(name, [examples(many, teacher, s) for s in seeds])
 
 
 if __name__ == "__main__":

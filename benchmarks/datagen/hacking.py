@@ -1,17 +1,24 @@
-"""Does a student learn its engine's errors? A fixed set over many epochs against fresh data.
+"""Does a student learn its engine's errors? Proxies on what was taught and on the probe.
 
     python benchmarks/datagen/hacking.py [n_seeds]
 
 A fresh small transformer learns sums and comparisons (levels 0 and 1) from an engine. "fixed": the
-same 400 items over and over; "fresh": 400 new ones every time. After every pass the proxy (the
-engine's answers, on the data of that pass) and the golden accuracy (the true checker, on the
-probe) are read, and :func:`teachenv.envs.datagen.monitors.teacher_hacking` looks at the curves.
+same 400 items over and over; "fresh": 400 new ones every time. "random": some answers are wrong in
+a way of their own. "the same": after ten passes without errors the engine takes the smaller number
+for the larger in 8 of 10 items (errors of steps, skill "max" alone), which can be learnt.
+
+After every pass the proxies (the answers that the data of that pass had, and that the last engine
+gives to the probe) and the golden accuracy (the true checker, on the probe) are read, and
+:func:`teachenv.envs.datagen.monitors.teacher_hacking` looks at golden with each proxy.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,14 +31,37 @@ from teachenv.envs.datagen.split import draw
 from teachenv.lesson import DataPlan
 from teachenv.seeding import derive, derive_int
 
-SKILLS = ("compare", "max")
 N_ITEMS, N_PASSES, N_PROBE = 400, 40, 500
+N_CLEAN = 10
+"""Passes before "the same" error begins."""
 
 
-def train(fixed: bool, error_rate: float, seed: int) -> tuple[list[float], list[float], Hacking]:
-    """Return the proxy, the golden accuracy and the verdict of one training."""
-    domain = make_domain("math", skills=SKILLS)
-    engine = Engine(domain, error_rate=error_rate)
+class Found(NamedTuple):
+    """Curves over passes, and what the monitor says of them."""
+
+    taught: list[float]
+    probe: list[float]
+    golden: list[float]
+    by_taught: Hacking
+    by_probe: Hacking
+
+
+def train(fixed: bool, error_rate: float, seed: int) -> Found:
+    """Return what comes of random errors."""
+    engine = Engine(make_domain("math", skills=("compare", "max")), error_rate=error_rate)
+    return _watch([engine] * N_PASSES, fixed, seed)
+
+
+def train_on_the_same_error(seed: int) -> Found:
+    """Return what comes of an error that can be learnt, with fresh data."""
+    domain = make_domain("math", skills=("max",))
+    clean, erring = Engine(domain), Engine(domain, step_error_rate=0.8)
+    return _watch([clean] * N_CLEAN + [erring] * (N_PASSES - N_CLEAN), False, seed)
+
+
+def _watch(engines: list[Engine], fixed: bool, seed: int) -> Found:
+    """Train a student, one pass of each engine's data after the other."""
+    domain = engines[0].domain
     student = students.data.make(
         domain.student, domain.format, seed=derive_int(seed, "student"), width=64
     )
@@ -43,35 +73,55 @@ def train(fixed: bool, error_rate: float, seed: int) -> tuple[list[float], list[
     probe = Items.concat(
         [draw(domain, s, v, N_PROBE // len(cells), "probe", rng) for s, v in cells]
     )
-    proxy, golden = [], []
-    for number in range(N_PASSES):
+    told = probe.answered(engines[-1].answers(probe, derive(seed, "engine on probe")))
+    curves = np.zeros((3, len(engines)))
+    for number, engine in enumerate(engines):
         data = engine.make(plan, derive(seed, "data", 0 if fixed else number)).items
         assert data is not None
         student.train(data, seed=derive_int(seed, "train", number))
-        proxy.append(proxy_accuracy(data, student.predict(data)))
-        golden.append(float(domain.grade(probe, student.predict(probe).answers).mean()))
-    return proxy, golden, teacher_hacking(proxy, golden, n_proxy=N_ITEMS, n_golden=N_PROBE)
+        answered = student.predict(probe)
+        curves[:, number] = (
+            proxy_accuracy(data, student.predict(data)),
+            proxy_accuracy(told, answered),
+            domain.grade(probe, answered.answers).mean(),
+        )
+    taught, on_probe, golden = curves.tolist()
+    verdicts = (
+        teacher_hacking(proxy, golden, n_proxy=n, n_golden=N_PROBE)
+        for proxy, n in ((taught, N_ITEMS), (on_probe, N_PROBE))
+    )
+    return Found(taught, on_probe, golden, *verdicts)
 
 
 def main(n_seeds: int) -> None:
-    print("| data | engine error | proxy at the end | best golden | golden at the end | flagged |")
-    print("|---|---|---|---|---|---|")
+    columns = "proxy, taught | proxy, probe | best golden | golden | flagged: taught | probe"
+    print(f"| data | errors | {columns} |")
+    print("|---" * 8 + "|")
     start = time.perf_counter()
-    for fixed in (True, False):
-        for error_rate in (0.2, 0.0):
-            found = [train(fixed, error_rate, seed) for seed in range(n_seeds)]
-            columns = (
-                [proxy[-1] for proxy, _, _ in found],
-                [max(golden) for _, golden, _ in found],
-                [golden[-1] for _, golden, _ in found],
-            )
-            shown = " | ".join(
-                f"{np.mean(c):.3f} ± {np.std(c, ddof=1) / n_seeds**0.5:.3f}" for c in columns
-            )
-            flagged = sum(verdict.flagged for _, _, verdict in found)
-            name = "fixed" if fixed else "fresh"
-            print(f"| {name} | {error_rate} | {shown} | {flagged} of {n_seeds} |", flush=True)
-    print(f"\n{(time.perf_counter() - start) / (4 * n_seeds):.1f} s a training")
+    cases: list[tuple[str, str, Callable[[int], Found]]] = [
+        (name, f"random, {rate}", functools.partial(train, fixed, rate))
+        for name, fixed in (("fixed", True), ("fresh", False))
+        for rate in (0.2, 0.0)
+    ]
+    cases.append(("fresh", "the same, 0.8", train_on_the_same_error))
+    for name, errors, play in cases:
+        found = [play(seed) for seed in range(n_seeds)]
+        figures = (
+            [each.taught[-1] for each in found],
+            [each.probe[-1] for each in found],
+            [max(each.golden) for each in found],
+            [each.golden[-1] for each in found],
+        )
+        shown = " | ".join(
+            f"{np.mean(c):.3f} ± {np.std(c, ddof=1) / n_seeds**0.5:.3f}" for c in figures
+        )
+        taught, on_probe = (
+            sum(verdict.flagged for verdict in verdicts)
+            for verdicts in zip(*((each.by_taught, each.by_probe) for each in found), strict=True)
+        )
+        flagged = f"{taught} of {n_seeds} | {on_probe} of {n_seeds}"
+        print(f"| {name} | {errors} | {shown} | {flagged} |", flush=True)
+    print(f"\n{(time.perf_counter() - start) / (len(cases) * n_seeds):.1f} s a training")
 
 
 if __name__ == "__main__":

@@ -17,35 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 import teachenv  # noqa: F401  (registers the environments)
-from teachers.data.adversarial import AdversarialHelp
-from teachers.data.utility import Helper, LeastConfident, RandomHelp, Utility
-
-TEACHERS: dict[str, type[Helper]] = {
-    "utility": Utility,
-    "least-confident": LeastConfident,
-    "random": RandomHelp,
-    "adversarial": AdversarialHelp,
-}
+from teachenv.envs.datagen.play import play
+from teachers.data import games
 
 
-def episode(cls: type[Helper], seed: int, budget: float, batch: int) -> NDArray[np.float64]:
+def episode(id: str, seed: int, budget: float, batch: int) -> NDArray[np.float64]:
     """Return change of accuracy by help, gain per help, and later change of accuracy."""
     env = gym.make("teachenv/InterventionBudget-v0", batch_size=batch, disable_env_checker=True)
-    observation, _ = env.reset(seed=seed, options={"task": {"budget": budget}})
-    n_items, teacher = env.unwrapped.n_items, cls(seed=seed)
-    total, gained, given, done = 0.0, 0, 0, False
-    while not done:
-        if batch == 1:
-            action = teacher.decide(observation, n_items, budget)
-        else:
-            action = teacher.rank(observation, observation["items"].size // batch)
-        observation, reward, _, done, info = env.step(action)
-        seen = info["feedback"]
-        teacher.tell(seen)
-        total += float(reward)
-        given += int(seen["helped"].sum())
-        gained += int(seen["after"].sum()) - int(seen["before"].sum())
-    return np.array([gained / n_items, gained / max(given, 1), info["later_gain"]])
+    teacher = games.make("intervention", id, seed=seed)
+    infos = play(env, teacher, seed=seed, task={"budget": budget}).infos
+    helped, before, after = (
+        np.concatenate([info["feedback"][name] for info in infos])
+        for name in ("helped", "before", "after")
+    )
+    gained = int(after.sum()) - int(before.sum())
+    return np.array([gained / len(helped), gained / max(helped.sum(), 1), infos[-1]["later_gain"]])
 
 
 def main() -> None:
@@ -56,8 +42,8 @@ def main() -> None:
     given = parser.parse_args()
     print("| budget | teacher | help | per help | later |\n|---|---|---|---|---|")
     for budget in given.budgets:
-        for name, cls in TEACHERS.items():
-            runs = np.stack([episode(cls, s, budget, given.batch) for s in range(given.seeds)])
+        for name in games.GAMES["intervention"]:
+            runs = np.stack([episode(name, s, budget, given.batch) for s in range(given.seeds)])
             mean, error = runs.mean(0), runs.std(0, ddof=1) / np.sqrt(given.seeds)
             cells = [f"{m:+.3f} ± {e:.3f}" for m, e in zip(mean, error, strict=True)]
             print(f"| {budget:g} | {name} | {' | '.join(cells)} |")

@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 from teachenv.envs.datagen.pool import Errors, Pool
-from teachers.data.selectors import SELECTORS
+from teachers.data import games
 
 KINDS: tuple[Errors, ...] = ("mentor", "uniform", "adversarial")
 
@@ -29,11 +29,11 @@ def main() -> None:
     right = np.mean([pool.mentor_accuracy for pool in pools["mentor"]])
     print(f"The mentor labels {right:.1%} of the pool right.\n")
     print("| selector | " + " | ".join(KINDS) + " |\n|---|" + "---|" * len(KINDS))
-    for name, cls in SELECTORS.items():
+    for name in games.GAMES["pool"]:
         cells = []
         for kind in KINDS:
             runs = [
-                pool.run(cls(seed=seed).select)
+                pool.run(games.make("pool", name, seed=seed).select)
                 for seed, pool in zip(seeds, pools[kind], strict=True)
             ]
             last = np.array([run.accuracy[-1] for run in runs])

@@ -6,14 +6,13 @@ Random prior knowledge, 8 lessons of 8 samples, retrained after each. A teacher 
 some students, then teaches others, whom the fixed rules teach as well: test accuracy over
 teachers' seeds. "rank correlation" is Spearman's, over all cells, between what the teacher
 predicts of a lesson on the cell and what it really changes of the probe (tried on a copy), at the
-first three lessons of students it does not know. "preference, two kinds" learnt with pairs of
-other students (penalties 1e-4 and 1e-2) at once, by their mean gain.
+first three lessons of students it does not know. "preference, 3 students" tries its drafts on
+the student and two others of the profile, and goes by their mean gain.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,24 +21,22 @@ from scipy.stats import spearmanr
 
 from teachenv.lesson import DataPlan, Lesson
 from teachers import data
-from teachers.data.preference import Population
 
 FIRST_TEST = 5_000
 RULES = ("uniform", "weakness")
 
 
-def play(envs: Sequence[Any], teacher: data.DataTeacher, seed: int) -> float:
-    """Teach students the same plans, by the first one's readings; return its test accuracy."""
-    for env in envs:
-        env.reset(seed=seed)
-    teacher.begin(Population([env.rehearse for env in envs]))
+def play(env: Any, teacher: data.DataTeacher, seed: int) -> float:
+    """Teach a student; return its test accuracy."""
+    env.reset(seed=seed)
+    teacher.begin(env.rehearse)
     done = False
     while not done:
-        plan = teacher.plan(envs[0].reading)
-        (_, reward, terminated, truncated, info), *_ = [env.step_plan(plan) for env in envs]
+        plan = teacher.plan(env.reading)
+        _, reward, terminated, truncated, info = env.step_plan(plan)
         done = terminated or truncated
-        teacher.tell(Lesson(plan, info["taught"], envs[0].reading, reward, done))
-    return test(envs[0])
+        teacher.tell(Lesson(plan, info["taught"], env.reading, reward, done))
+    return test(env)
 
 
 def correlations(env: Any, teacher: Any, seed: int) -> list[float]:
@@ -64,30 +61,29 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=6)
     given = parser.parse_args()
     env = make(train_mode="retrain")
-    others = [make(train_mode="retrain", student_args={"alpha": a}) for a in (1e-4, 1e-2)]
     met = range(FIRST_TEST, FIRST_TEST + given.students)
     head(("teacher", "students before", "test accuracy", "less uniform's", "rank correlation"))
     even: list[float] = []
-    learners: tuple[tuple[str, str, list[Any], int], ...] = (
-        ("preference", "preference", [env], 3),
-        ("preference, two kinds", "preference", others, 3),
-        ("meta-label", "meta-label", [env], 40),
+    learners: tuple[tuple[str, str, dict[str, int], int], ...] = (
+        ("preference", "preference", {}, 3),
+        ("preference, 3 students", "preference", {"students": 3}, 3),
+        ("meta-label", "meta-label", {}, 40),
     )
     for name in RULES:
         ends = []
         for seed in range(given.seeds):
-            each = [play([env], data.make(name, env.syllabus, seed=seed), s) for s in met]
+            each = [play(env, data.make(name, env.syllabus, seed=seed), s) for s in met]
             ends.append(float(np.mean(each)))
         even = even or ends
         row((name, "0", mean(ends), mean(np.subtract(ends, even)), "-"))
-    for name, id, school, n in learners:
+    for name, id, hyper, n in learners:
         ends, ranks = [], []
         for seed in range(given.seeds):
-            teacher = data.make(id, env.syllabus, seed=seed)
+            teacher = data.make(id, env.syllabus, seed=seed, **hyper)
             for student in range(n):
-                play(school, teacher, 100 * seed + student)
+                play(env, teacher, 100 * seed + student)
             ranks += [r for s in (9000 + seed, 9100 + seed) for r in correlations(env, teacher, s)]
-            ends.append(float(np.mean([play([env], teacher, s) for s in met])))
+            ends.append(float(np.mean([play(env, teacher, s) for s in met])))
         row((name, str(n), mean(ends), mean(np.subtract(ends, even)), mean(ranks)))
 
 

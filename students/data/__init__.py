@@ -15,6 +15,7 @@ __all__ = ["DATA_STUDENTS", "DataStudent", "hyper_parameters", "make"]
 DATA_STUDENTS: dict[str, str] = {
     "llm": "students.data.llm:Llm",
     "film": "students.data.film:Film",
+    "scikit": "students.data.scikit:Scikit",
     "sgd": "students.data.sgd:Sgd",
     "gru": "students.data.gru:Gru",
     "hf": "students.data.hf:Hf",

@@ -73,6 +73,14 @@ ENVS: dict[str, Entry] = {
 }
 """Gymnasium id -> how it is registered."""
 
+GAMES: dict[str, str] = {
+    "teachenv/FunctionalTeaching-v0": "functional",
+    "teachenv/FunctionalTeachingMulti-v0": "functional",
+    "teachenv/InterventionBudget-v0": "intervention",
+}
+"""Environments whose agent is itself the teacher, step by step -> whose teachers play them, in
+``teachers.data.games``."""
+
 
 def register_all() -> None:
     """Register every environment with Gymnasium: nothing is imported yet."""

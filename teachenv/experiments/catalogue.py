@@ -36,6 +36,7 @@ from teachenv.space import TaskSpace
 from teachenv.speed import describe_speed
 from teachers.check import check_teacher
 from teachers.check_processes import resolve
+from teachers.data import games
 from teachers.data.check import check_data_teacher
 from teachers.data.pretender import SAMPLE_SYLLABI
 from teachers.probe import SAMPLE_SPACES
@@ -55,6 +56,7 @@ def everything() -> Iterator[Table]:
     for title, entries in (
         ("teacher", teachers.TEACHERS),
         ("teacher of data", teachers.data.DATA_TEACHERS),
+        *((f"teacher of the game {game}", table) for game, table in games.GAMES.items()),
         ("student", students.STUDENTS),
         ("student of data", students.data.DATA_STUDENTS),
     ):
@@ -140,7 +142,8 @@ def check(names: Iterable[str] | None) -> Iterator[tuple[str, list[Finding], str
             yield name, _check_one_teacher(name), ""
         elif name in teachers.data.DATA_TEACHERS:
             blind = name in ("random", "stages")
-            findings = check_data_teacher(teachers.data.teacher_class(name), learns=not blind)
+            cls, draws = teachers.data.teacher_class(name), name != "skill-tree"
+            findings = check_data_teacher(cls, learns=not blind, random=draws)
             yield name, findings, ""
         elif name in gym.registry or ":" in name:
             try:

@@ -6,8 +6,8 @@ import dataclasses
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,10 +185,33 @@ def _with_steps(environment: Part) -> Part:
     return dataclasses.replace(environment, settings=settings)
 
 
-def n_workers(means: Means, cells: Iterable[Cell]) -> int:
-    """Return how many of the cells are played at once on this machine."""
-    cpus = means.cpus + max(n_runners(cell) for cell in cells)
+def n_at_once(means: Means, cells: Sequence[Cell]) -> int:
+    """Return how many of the cells would be played at once, on the cluster if there is to be one.
+
+    Raises:
+        UserError: if there is no Ray at the address, or it cannot play a single one.
+    """
+    if means.address is None:
+        return _n_workers(means, cells)
+    with _session(means, cells) as (_, at_once):
+        return at_once
+
+
+def _n_workers(means: Means, cells: Iterable[Cell]) -> int:
+    """Return how many of the cells are played at once by a Ray of our own."""
+    cpus = means.cpus + max(map(n_runners, cells))
     return means.workers or max(int((os.cpu_count() or 1) / cpus), 1)
+
+
+@contextmanager
+def _session(means: Means, cells: Sequence[Cell]) -> Iterator[tuple[Any, int]]:
+    """Use Ray; yields the module that loads it, and how many of the cells it plays at once."""
+    tuner = _tune()
+    runners = max(map(n_runners, cells))
+    n_cpus = math.ceil(_n_workers(means, cells) * (means.cpus + runners))
+    with tuner.session(means.address, n_cpus):
+        slots = tuner.n_slots(means.cpus, means.gpus, runners)
+        yield tuner, min(slots, means.workers or slots)
 
 
 def _tune() -> Any:
@@ -205,16 +228,9 @@ def _tune() -> Any:
 
 
 def _play(folder: StudyFolder, board: Board, means: Means) -> None:
-    tuner = _tune()
     scratch = folder.path / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    cells = [status.cell for status in board.cells]
-    workers = n_workers(means, cells)
-    cpus = means.cpus + max(n_runners(cell) for cell in cells)
-    with tuner.session(means.address, math.ceil(workers * cpus)):
-        at_once = tuner.n_slots(cpus)
-        if means.workers is not None:
-            at_once = min(at_once, means.workers)
+    with _session(means, [status.cell for status in board.cells]) as (tuner, at_once):
         tuner.conduct(
             list(_packs(folder, board, means, at_once)),
             board,

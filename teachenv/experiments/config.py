@@ -13,6 +13,7 @@ import gymnasium as gym
 
 from teachenv.broker import ON_ENV_ERROR
 from teachenv.env import MakeEnv, task_contract
+from teachenv.envs import GAMES
 from teachenv.errors import UserError, unknown
 from teachenv.experiments import testsets
 from teachenv.seeding import check_seed
@@ -122,7 +123,16 @@ class RunConfig:
         import students.data
         import teachenv  # noqa: F401  (registers the environments)
         import teachers.data
+        from teachers.data.games import GAMES as TEACHERS_OF_GAMES
 
+        if check_env and isinstance(self.env, str) and self.env in GAMES:
+            return [
+                f"env: {self.env} is a game whose agent is itself the teacher, so a run has nobody "
+                "to give tasks to. Play it from Python, with teachenv.envs.datagen.play and the "
+                f"teachers {', '.join(TEACHERS_OF_GAMES[GAMES[self.env]])} of teachers.data.games "
+                '(docs/data-generation.md, "Other games of teaching"), or train an agent on it '
+                "as on any Gymnasium environment"
+            ]
         problems = []
         tables = {
             "teacher": dict.fromkeys((*teachers.TEACHERS, *teachers.data.DATA_TEACHERS)),

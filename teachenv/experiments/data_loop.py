@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.classroom import Scores
-from teachenv.envs.datagen.monitors import proxy_accuracy
+from teachenv.envs.datagen.monitors import majority_accuracy, proxy_accuracy
 from teachenv.experiments.checkpoint import save_checkpoint
 from teachenv.experiments.config import RunConfig
-from teachenv.experiments.data_parts import cells_test_set, data_env, data_teacher
+from teachenv.experiments.data_parts import cells_test_sets, data_env, data_teacher
 from teachenv.experiments.run_state import Clock, Watcher, as_json, fitting, fixed
 from teachenv.experiments.store import RunFolder
+from teachenv.experiments.testsets import TestSet
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
 from teachenv.protocols import Outcome, State
 from teachenv.seeding import derive_int
@@ -40,9 +41,10 @@ class DataLoop:
     samples as length, the probed accuracy after the lesson as score and return; "lost" where the
     cell is not probed. ``evals.jsonl``: accuracy on the hidden test per cell, before an episode
     and after it, then of the student that the environment's setting ``iterate`` means.
-    ``teacher.jsonl``: a row per lesson, with the samples rehearsed so far; where the engine errs
-    also the proxy of :mod:`teachenv.envs.datagen.monitors`. Steps are training samples; rehearsed
-    ones are none, but their gradient steps count in ``times.jsonl``.
+    ``teacher.jsonl``: a row per lesson, with the samples rehearsed so far, the skill trees if
+    there are any, and where the engine errs the proxy of
+    :mod:`teachenv.envs.datagen.monitors`. Steps are training samples; rehearsed ones are none, but
+    their gradient steps count in ``times.jsonl``.
 
     Args:
         config: What to run, resolved.
@@ -63,9 +65,11 @@ class DataLoop:
         self.recent: deque[Outcome] = deque(maxlen=100)
         self._n_trials = 0
         self._watcher = watcher
+        self._clock = Clock()
+        self._teacher_s = 0.0
         self._env = data_env(config)
-        self._teacher = data_teacher(config, self._env.syllabus)
-        self._test_set = cells_test_set(self._env)
+        self._teacher = data_teacher(config, self._env)
+        self._test_sets = cells_test_sets(self._env)
 
     @property
     def finished(self) -> bool:
@@ -83,7 +87,8 @@ class DataLoop:
 
     def advance(self) -> None:
         """Play one episode: lessons, rows, evaluation if due, a checkpoint."""
-        clock = Clock(self.step)
+        clock = self._clock
+        clock.start(self.step, self._teacher_s)
         seed = derive_int(self.config.seed, "episode", self.round)
         self._env.reset(seed=seed)
         clock.learning(self._env.classroom.student)
@@ -94,12 +99,16 @@ class DataLoop:
         self.folder.append("episodes.jsonl", trials)
         self.folder.append("teacher.jsonl", lessons)
         if before is not None:
-            row = self._evaluation(before, self._env.evaluate("test", TEST_SIZE))
-            row |= {"probe": lessons[-1]["metric"], "iterate": self._env.iterate}
+            also = {"probe": lessons[-1]["metric"], "iterate": self._env.iterate}
+            after = self._env.evaluate("test", TEST_SIZE)
+            rows = [self._evaluation(each, before, after) | also for each in self._test_sets]
             if self._watcher is not None:
-                self._watcher.evaluated(row)
-            self.folder.append("evals.jsonl", [row])
-        self.folder.append("times.jsonl", [clock.row(self.round, self.step, trials)])
+                for row in rows:
+                    self._watcher.evaluated(row)
+            self.folder.append("evals.jsonl", rows)
+        self.folder.append(
+            "times.jsonl", [clock.row(self.round, self.step, trials, self._teacher_s)]
+        )
         self.round += 1
         self.save()
 
@@ -149,14 +158,18 @@ class DataLoop:
         first = _shown(env.classroom.last)
         reading, over = self._reading(), False
         while not over:
+            began = time.perf_counter()
             plan = teacher.plan(reading)
+            self._teacher_s += time.perf_counter() - began
             _, reward, terminated, truncated, info = env.step_plan(plan)
             over, reading = terminated or truncated, self._reading()
             unscaled = reward / env.settings.reward_scale
+            began = time.perf_counter()
             teacher.tell(Lesson(plan, info["taught"], reading, unscaled, over))
+            self._teacher_s += time.perf_counter() - began
             self.step += max(int(info["spent"]), 1)
             trials += self._trial_rows(seed, plan, len(lessons))
-            row = self._lesson_row(plan, unscaled, info, len(lessons))
+            row = self._lesson_row(unscaled, info, len(lessons))
             lessons.append(row if lessons else {**row, "accuracy_before": first})
             self.recent.append(Outcome(0.0, float(info["metric"]), 1, False))
             self.announce()
@@ -201,9 +214,7 @@ class DataLoop:
             self._n_trials += 1
         return rows
 
-    def _lesson_row(
-        self, plan: DataPlan, reward: float, info: dict[str, Any], lesson: int
-    ) -> dict[str, Any]:
+    def _lesson_row(self, reward: float, info: dict[str, Any], lesson: int) -> dict[str, Any]:
         row = {
             "round": self.round,
             "step": self.step,
@@ -212,27 +223,32 @@ class DataLoop:
             "reward": reward,
             "metric": float(info["metric"]),
             "malformed": int(info["malformed"]),
+            "accepted": float(info["accepted"]),
             "rehearsed": self._env.classroom.n_rehearsed,
-            "asked": _asked_for(plan, self._env.syllabus),
+            "asked": _asked_for(self._env.plan, self._env.syllabus),
             "accuracy": _shown(self._env.classroom.last),
             "describe": as_json(self._teacher.describe()),
         }
-        room, settings = self._env.classroom, self._env.settings
-        if settings.error_rate + settings.step_error_rate > 0.0 and room.made and room.made.items:
+        if "trees" in info["report"]:
+            row["trees"] = info["report"]["trees"]
+        room, on_probe = self._env.classroom, self._env.proxy()
+        if room.engine.errs and room.made and room.made.items:
             items = room.made.items
             row["proxy"] = proxy_accuracy(items, room.student.predict(items))
             row["n_proxy"], row["n_golden"] = len(items), int(info["n_asked"])
+        if on_probe is not None:
+            row["proxy_on_probe"] = on_probe
         return row
 
-    def _evaluation(self, before: Scores, after: Scores) -> dict[str, Any]:
-        cells = tuple(self._test_set.tasks.astype(np.int64).T)
+    def _evaluation(self, test_set: TestSet, before: Scores, after: Scores) -> dict[str, Any]:
+        cells = tuple(test_set.tasks.astype(np.int64).T)
         returns = after.accuracy[cells]
         mastered = returns > self._env.mastery
         probed = _probed(self._env.classroom.last, after.accuracy.shape)[cells]
         return {
             "round": self.round,
             "step": self.step,
-            "test_set": self._test_set.name,
+            "test_set": test_set.name,
             "status": "ok",
             "share_mastered": float(mastered.mean()),
             "mean_return": float(np.mean(returns)),
@@ -241,6 +257,7 @@ class DataLoop:
             "success": mastered.tolist(),
             "before": before.accuracy[cells].tolist(),
             "probed": probed.tolist(),
+            "majority": majority_accuracy(after.items, after.accuracy.shape)[cells].tolist(),
         }
 
 

@@ -8,12 +8,14 @@ import math
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import flatdim
+from numpy.typing import NDArray
 
 from teachenv.env import FIRST_TEST_LEVEL
 from teachenv.envs.datagen.base_env import DataGenEnv
-from teachenv.envs.datagen.monitors import teacher_hacking
 from teachenv.errors import UserError, refuse_unknown, unknown
 from teachenv.experiments.config import ConfigError, RunConfig
+from teachenv.experiments.data_signs import HELD_OUT, TAUGHT, data_signs
 from teachenv.experiments.store import Run
 from teachenv.experiments.testsets import TestSet
 from teachenv.lesson import Syllabus
@@ -22,7 +24,7 @@ from teachers.data.base import DataTeacher
 
 __all__ = [
     "USUAL_EPISODES",
-    "cells_test_set",
+    "cells_test_sets",
     "check_data",
     "data_env",
     "data_teacher",
@@ -129,65 +131,72 @@ def check_data(config: RunConfig) -> tuple[RunConfig, dict[str, Any], list[TestS
         problems.append(f"student_args: {error}")
     env = data_env(config)
     try:
-        data_teacher(config, env.syllabus)
+        data_teacher(config, env)
     except ConfigError as error:
         problems.append(str(error))
     if problems:
         raise ConfigError("\n".join(problems))
-    return config, _contract(env), [cells_test_set(env)]
+    return config, _contract(env), cells_test_sets(env)
 
 
-def data_teacher(config: RunConfig, syllabus: Syllabus) -> DataTeacher:
+def data_teacher(config: RunConfig, env: DataGenEnv[Any]) -> DataTeacher:
     """Make the teacher of a run; ids of data teachers win over those of teachers of tasks.
 
     Raises:
-        ConfigError: if the teacher refuses its arguments, or cannot teach data.
+        ConfigError: if the teacher refuses its arguments, cannot teach data, or needs what the
+            environment does not provide.
     """
     import teachers.data
 
     try:
-        return teachers.data.make(
-            config.teacher, syllabus, seed=config.seed, **dict(config.teacher_args)
+        teacher = teachers.data.make(
+            config.teacher, env.syllabus, seed=config.seed, **dict(config.teacher_args)
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"teacher_args: {error}") from None
+    missing = sorted(teacher.needs - env.provides)
+    if missing:
+        raise ConfigError(
+            f"teacher: {config.teacher} needs {', '.join(missing)}, which {config.env} does not "
+            "have; DataGenSkillTree environments have trees"
+        )
+    shown = flatdim(env.observation_space)
+    if teacher.observes not in (0, shown):
+        raise ConfigError(
+            f"teacher: {config.teacher} goes by {teacher.observes} numbers of an observation, "
+            f"{config.env} shows {shown}; it was trained in another environment: train one in this"
+        )
+    return teacher
 
 
 def summary(run: Run) -> str:
     """Return what became of a run: accuracy on the hidden test, over its evaluated episodes."""
-    after = np.array([row["mean_return"] for row in run.evals])
-    before = np.array([np.mean(row["before"]) for row in run.evals])
+    rows = [row for row in run.evals if row["test_set"] == TAUGHT]
+    after = np.array([row["mean_return"] for row in rows])
+    before = np.array([np.mean(row["before"]) for row in rows])
     text = f"{len(run.times)} episodes, {run.status['step']:,} training samples"
     if not len(after):
         return text
     error = after.std(ddof=1) / math.sqrt(len(after)) if len(after) > 1 else math.nan
     spread = f" (standard error {error:.3f})" if len(after) > 1 else ""
     text += f"; hidden test of {len(after)}: accuracy {before.mean():.3f} -> {after.mean():.3f}"
-    return text + spread + _hacked(run)
+    signs = data_signs(run).text()
+    return text + spread + (f"; {signs}" if signs else "")
 
 
-def _hacked(run: Run) -> str:
-    """Return in how many episodes the student learnt the engine's errors; "" if it makes none."""
-    episodes: dict[int, list[dict[str, Any]]] = {}
-    for row in run.teacher:
-        if "proxy" in row:
-            episodes.setdefault(row["round"], []).append(row)
-    flagged = sum(
-        teacher_hacking(
-            [row["proxy"] for row in rows],
-            [row["metric"] for row in rows],
-            n_proxy=rows[-1]["n_proxy"],
-            n_golden=rows[-1]["n_golden"],
-        ).flagged
-        for rows in episodes.values()
-    )
-    return f"; teacher hacking flagged in {flagged} of {len(episodes)}" if episodes else ""
+def cells_test_sets(env: DataGenEnv[Any]) -> list[TestSet]:
+    """Return the cells there are to teach, as a test set, and those held out, as another.
+
+    Noise and known cells are in none.
+    """
+    taught = env.domain.kinds == "taught"
+    parts = {TAUGHT: taught & ~env.held_out, HELD_OUT: env.held_out}
+    return [_test_set(name, np.argwhere(mask)) for name, mask in parts.items() if mask.any()]
 
 
-def cells_test_set(env: DataGenEnv[Any]) -> TestSet:
-    """Return the cells there are to teach, as a test set; noise and known cells are none."""
-    tasks = np.argwhere(env.domain.kinds == "taught").astype(np.float64)
-    return TestSet("cells-v1", tasks, tuple(FIRST_TEST_LEVEL + i for i in range(len(tasks))))
+def _test_set(name: str, cells: NDArray[np.int64]) -> TestSet:
+    levels = tuple(FIRST_TEST_LEVEL + i for i in range(len(cells)))
+    return TestSet(name, cells.astype(np.float64), levels)
 
 
 def domain_space(env: DataGenEnv[Any]) -> TaskSpace:

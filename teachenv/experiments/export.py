@@ -6,7 +6,7 @@ Four tables, every row with the run it is of and the cell it belongs to:
 ``trials`` one row per trial: its task's parameters, when, how it ended
 ``evals``  one row per evaluation on a test set
 ``tasks``  one row per task of an evaluation
-``rounds`` one row per round: steps, speed, trials
+``rounds`` one row per round: steps, speed, trials, and the machine where it changed
 ========== =====================================================================
 """
 
@@ -80,7 +80,7 @@ def tables(runs: Iterable[tuple[str, Run]]) -> dict[str, list[Row]]:
         found["trials"] += ({**cell, **row} for row in _trials(run))
         found["evals"] += ({**cell, **row} for row in _evals(run))
         found["tasks"] += ({**cell, **row} for row in _tasks(run))
-        found["rounds"] += ({**cell, **row} for row in run.times)
+        found["rounds"] += ({**cell, **row} for row in _rounds(run))
     return found
 
 
@@ -113,6 +113,13 @@ def _tasks(run: Run) -> Iterator[Row]:
                 "episode_length": row["lengths"][index],
                 "success": row["success"][index],
             }
+
+
+def _rounds(run: Run) -> Iterator[Row]:
+    for row in run.times:
+        flat = {name: value for name, value in row.items() if not isinstance(value, dict)}
+        where = {f"machine.{name}": value for name, value in row.get("machine", {}).items()}
+        yield {**flat, **where}
 
 
 def _named(run: Run, task: Iterable[float]) -> Row:

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.errors import UserError
+from teachenv.experiments.data_signs import TAUGHT, Signs, data_signs
+from teachenv.experiments.plot_data import run_title
 from teachenv.experiments.store import Run, read_run
+from teachenv.experiments.tree_view import GrownTree, grown_trees
 
 __all__ = ["LessonView", "lesson_view", "load_lessons"]
 
@@ -33,6 +36,8 @@ class LessonView:
         after: The same, after it.
         steps: Samples taught by the end of each evaluated episode, ``(n,)``.
         mastery: Accuracy above which a cell is mastered.
+        signs: What showed beside accuracy, see :mod:`teachenv.experiments.data_signs`.
+        trees: The skill trees of the last finished episode; none where nothing grew.
     """
 
     title: str
@@ -45,11 +50,18 @@ class LessonView:
     after: Floats
     steps: NDArray[np.int64]
     mastery: float
+    signs: Signs
+    trees: tuple[GrownTree, ...]
 
     @property
     def n_levels(self) -> int:
         """Levels of every skill."""
         return int(self.kinds.shape[1])
+
+    @property
+    def n_lessons(self) -> int:
+        """Lessons of an episode at most."""
+        return int(self.taught.shape[1])
 
     @property
     def shares(self) -> Floats:
@@ -95,13 +107,13 @@ def lesson_view(run: Run) -> LessonView:
         if row["round"] < n_episodes:
             skill, level = (int(value) for value in row["task"])
             taught[row["round"], row["lesson"], skill, level] = row["episode_length"]
-    cells = tuple(run.test_sets["cells-v1"].tasks.astype(np.int64).T)
-    before, after = (np.full((len(run.evals), *kinds.shape), np.nan) for _ in range(2))
-    for number, row in enumerate(run.evals):
+    cells = tuple(run.test_sets[TAUGHT].tasks.astype(np.int64).T)
+    evals = [row for row in run.evals if row["test_set"] == TAUGHT]
+    before, after = (np.full((len(evals), *kinds.shape), np.nan) for _ in range(2))
+    for number, row in enumerate(evals):
         before[number][cells], after[number][cells] = row["before"], row["returns"]
-    config = run.config
     return LessonView(
-        title=f"{config.teacher} on {config.env.split('/')[-1]}, seed {config.seed}",
+        title=run_title(run.config),
         skills=tuple(run.task_space.dims[0].choices),
         kinds=kinds,
         prerequisites=tuple((int(a), int(b)) for a, b in run.data["prerequisites"]),
@@ -109,6 +121,8 @@ def lesson_view(run: Run) -> LessonView:
         accuracy=accuracy,
         before=before,
         after=after,
-        steps=np.array([row["step"] for row in run.evals], dtype=np.int64),
+        steps=np.array([row["step"] for row in evals], dtype=np.int64),
         mastery=run.mastery,
+        signs=data_signs(run),
+        trees=grown_trees(run),
     )

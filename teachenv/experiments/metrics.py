@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from teachenv.experiments.data_signs import Signs, data_signs
 from teachenv.experiments.store import Run
 from teachenv.space import TaskSpace
 
@@ -114,6 +115,9 @@ class Budget:
         cpu_s: CPU-seconds of the run's process, evaluations included; not those of RLlib's
             environment runners. ``None`` for runs that did not record them.
         wall_s: Seconds it took, without interruptions.
+        teacher_s: Seconds of them in the teacher's ask and tell; for data teachers in plan, with
+            the rehearsals it asks for, and tell. ``None`` for runs that did not record them.
+        teacher_us: The same per trial, or per lesson of a data teacher, in microseconds.
     """
 
     steps: int
@@ -121,6 +125,8 @@ class Budget:
     gradient_steps: int | None
     cpu_s: float | None
     wall_s: float
+    teacher_s: float | None = None
+    teacher_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class RunMetrics:
         budget: What it cost.
         sampled: Where the tasks were.
         test_sets: By name; those with an evaluation.
+        signs: Of teaching with data; ``None`` for other runs, and in references that lack it.
     """
 
     env: str
@@ -147,6 +154,7 @@ class RunMetrics:
     budget: Budget
     sampled: Sampled
     test_sets: Mapping[str, SetMetrics]
+    signs: Signs | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -175,6 +183,7 @@ def run_metrics(run: Run, threshold: float = THRESHOLD) -> RunMetrics:
         test_sets={
             name: _set_metrics(run, name, mine, threshold) for name, mine in good.items() if mine
         },
+        signs=None if run.data is None else data_signs(run),
     )
 
 
@@ -275,12 +284,16 @@ def _first_round(run: Run) -> int:
 
 def _budget(run: Run, steps: int) -> Budget:
     untaught = [row["episode_length"] for row in run.episodes if not row["train"]]
+    teacher_s = _total(run.times, "teacher_s", float)
+    n_told = len(run.episodes) if run.data is None else len(run.teacher)
     return Budget(
         steps=steps,
         untaught_steps=int(sum(untaught)),
         gradient_steps=_total(run.times, "gradient_steps", int),
         cpu_s=_total(run.times, "cpu_s", float),
         wall_s=math.fsum(row["total_s"] for row in run.times),
+        teacher_s=teacher_s,
+        teacher_us=None if teacher_s is None or not n_told else 1e6 * teacher_s / n_told,
     )
 
 

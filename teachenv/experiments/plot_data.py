@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.experiments.store import read_run
+from teachenv.experiments.config import RunConfig
+from teachenv.experiments.files import StoreError
+from teachenv.experiments.store import Run, read_run
 from teachenv.seeding import derive
 from teachenv.space import TaskSpace
 
 Floats = NDArray[np.float64]
+
+MAX_ARGS = 50
+"""Letters of an environment's arguments in a title."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,17 @@ def unit_to_axis(space: TaskSpace) -> tuple[Floats, Floats]:
     return space.low - half, space.high - space.low + 2 * half
 
 
+def run_title(config: RunConfig) -> str:
+    """Return teacher, environment with its arguments, and seed in a few words.
+
+    The physics' ``backend`` is left out: it changes the speed, not the tasks.
+    """
+    given = (f"{name}={value}" for name, value in config.env_args.items() if name != "backend")
+    args = shorten(", ".join(given), MAX_ARGS, placeholder=" ...")
+    env = config.env.split("/")[-1] + (f" ({args})" if args else "")
+    return f"{config.teacher} on {env}, seed {config.seed}"
+
+
 def load_run(folder: str | Path) -> RunView:
     """Read a run folder for drawing; a run that is still going on is fine.
 
@@ -146,9 +163,9 @@ def load_run(folder: str | Path) -> RunView:
     run = read_run(Path(folder))
     played = [row for row in run.episodes if row["status"] == "ok"]
     tasks = np.array([row["task"] for row in played], dtype=np.float64)
-    config, space = run.config, run.task_space
+    space = run.task_space
     return RunView(
-        title=f"{config.teacher} on {config.env.split('/')[-1]}, seed {config.seed}",
+        title=run_title(run.config),
         space=space,
         return_range=run.return_range,
         mastery=run.mastery,
@@ -156,7 +173,7 @@ def load_run(folder: str | Path) -> RunView:
         scores=_column(played, "score"),
         returns=_column(played, "episode_return"),
         steps=_column(played, "step"),
-        beliefs=tuple(_belief(row, space) for row in run.teacher),
+        beliefs=_beliefs(run),
         evaluations=_evaluations(run.evals),
         test_tasks={name: test_set.tasks for name, test_set in run.test_sets.items()},
         new_students=tuple(
@@ -171,18 +188,42 @@ def _column(rows: list[dict[str, Any]], key: str) -> Floats:
     return np.array([row[key] for row in rows], dtype=np.float64)
 
 
+def _beliefs(run: Run) -> tuple[Belief, ...]:
+    try:
+        return tuple(_belief(row, run.task_space) for row in run.teacher)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{run.folder / 'teacher.jsonl'}: what the teacher says of itself cannot be drawn "
+            f"({error!r}); the file is damaged"
+        ) from None
+
+
 def _belief(row: Mapping[str, Any], space: TaskSpace) -> Belief:
     offset, scale = unit_to_axis(space)
     mixture, window = row["describe"].get("mixture"), row["describe"].get("window")
     means, covariances, shares = np.empty((0, space.dim)), np.empty((0,) * 3), np.empty(0)
     if mixture:
-        means = offset + np.array(mixture["means"], dtype=np.float64) * scale
-        covariances = np.array(mixture["covariances"], dtype=np.float64) * np.outer(scale, scale)
-        shares = np.array(mixture["weights"], dtype=np.float64)
+        shares = _finite(mixture["weights"], (len(mixture["weights"]),))
+        means = offset + _finite(mixture["means"], (len(shares), space.dim)) * scale
+        shape = (len(shares), space.dim, space.dim)
+        covariances = _finite(mixture["covariances"], shape) * np.outer(scale, scale)
     box = None
     if window:
-        box = (offset + np.array(window["low"]) * scale, offset + np.array(window["high"]) * scale)
+        low, high = (_finite(window[name], (space.dim,)) for name in ("low", "high"))
+        box = (offset + low * scale, offset + high * scale)
     return Belief(int(row["step"]), means, covariances, shares, box)
+
+
+def _finite(values: Any, shape: tuple[int, ...]) -> Floats:
+    """Return numbers of a file as an array of that shape.
+
+    Raises:
+        TypeError, ValueError: if they are something else.
+    """
+    found = np.array(values, dtype=np.float64)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise ValueError(f"expected finite numbers of shape {shape}, got shape {found.shape}")
+    return found
 
 
 def _evaluations(rows: list[dict[str, Any]]) -> dict[str, tuple[Evaluation, ...]]:

@@ -22,6 +22,7 @@ from teachenv.experiments.plot_style import (
     message_figure,
     new_figure,
 )
+from teachenv.experiments.plot_trees import grown_figure
 
 __all__ = ["gain_figure", "tree_figure"]
 
@@ -29,7 +30,12 @@ N_BINS = 5
 
 
 def tree_figure(view: LessonView) -> Figure:
-    """Draw every cell as a node: accuracy as colour, samples as size, prerequisites as arrows."""
+    """Draw the trees a run grew, or else its cells as nodes with prerequisites as arrows.
+
+    Accuracy is colour, samples are size.
+    """
+    if view.trees:
+        return grown_figure(view)
     if not np.isfinite(view.taught).any():
         return message_figure(view.title, "No finished episode yet: no tree to draw.")
     accuracy = _final(view)
@@ -129,6 +135,8 @@ def gain_figure(view: LessonView) -> Figure:
         "in an episode, dark levels are harder; line: mean by fifths of the difficulty. Right: "
         "mean over the cells there are to teach, a new student every episode."
     )
+    if signs := view.signs.text():
+        note += f" Beside: {signs}."
     figure = new_figure(4.3, view.title, note)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
     _draw_gains(left, view)
@@ -163,6 +171,8 @@ def _draw_episodes(ax: Axes, view: LessonView) -> None:
     ):
         means = np.array([np.nanmean(each) for each in values])
         ax.plot(view.steps, means, marker="o", ms=4, lw=1.5, color=colour, label=label)
+    if view.signs.majority is not None:
+        ax.axhline(view.signs.majority, color=INK, lw=0.9, ls=":", label="commonest answer")
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlim(0, None)
     ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -170,4 +180,4 @@ def _draw_episodes(ax: Axes, view: LessonView) -> None:
     ax.set_xlabel("training samples taught in all")
     ax.set_title("mean accuracy, by episode", loc="left")
     ax.grid(axis="y")
-    ax.legend(loc="lower right")
+    ax.legend(loc="best")

@@ -55,7 +55,10 @@ def save_figure(figure: Figure, folder: Path, name: str) -> str:
     Returns:
         An ``<svg>`` element as wide as what holds it, in the colours of the page.
     """
-    figure.savefig(folder / f"{name}.png", dpi=DPI)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=DPI)
+    colours = Image.open(picture).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    colours.save(folder / f"{name}.png", optimize=True)
     for ax in figure.axes:
         for artist in _many_shapes(ax):
             artist.set_rasterized(True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from teachenv.experiments.plot_competence import draw_grid, is_grid
 from teachenv.experiments.plot_style import ACCENT, SCORE_MAP, SCORES, task_axis
-from teachenv.experiments.report_cells import World
+from teachenv.experiments.report_cells import Group, World
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ WIDTH = 3.4
 
 
 def competence_figure(
-    teacher: str, world: World, tasks: Floats, returns: Floats, order: NDArray[np.int64]
+    teacher: str, group: Group, tasks: Floats, returns: Floats, order: NDArray[np.int64]
 ) -> Figure:
     """Draw the final score on every test task: mean over seeds.
 
@@ -29,16 +29,19 @@ def competence_figure(
 
     Args:
         teacher: Its name.
-        world: The task space and the scale of scores.
+        group: Where: its name, the task space and the scale of scores.
         tasks: Shape ``(n_tasks, dim)``.
         returns: Final returns, shape ``(n_seeds, n_tasks)``.
         order: Tasks from the easiest to the hardest, for bars of several parameters.
     """
+    world = group.world
     scores = world.score(returns).mean(axis=0)
     mastered = returns > world.mastery
-    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
     ax = figure.subplots()
-    ax.set_title(f"{teacher}: {mastered.mean():.0%} mastered", loc="left", weight="bold")
+    where = ax.set_title(group.name, loc="left")
+    what = f"{teacher}: {mastered.mean():.0%} mastered"
+    ax.annotate(what, (0, 1.25), xycoords=where, weight="bold")
     if world.space.dim == 2 and is_grid(tasks):
         draw_grid(ax, world.space, tasks, scores, mastered.mean(axis=0) >= 0.5)
         task_axis(ax, world.space.dims[0], "x", room=0)

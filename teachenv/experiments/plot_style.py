@@ -116,7 +116,7 @@ def dim_label(dim: Dim) -> str:
 def step_axis(ax: Axes, last_step: float, label: bool = True) -> None:
     """Set the x axis to environment steps."""
     ax.set_xlim(0, last_step * 1.015)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(EngFormatter(sep=" "))
     if label:
         ax.set_xlabel("environment steps")
@@ -137,7 +137,8 @@ def score_bar(figure: Figure, axes: Sequence[Axes] | Any, view: RunView, **where
     bar.outline.set_visible(False)
     label = "score"
     if 0 <= view.mastery_score <= 1:
-        bar.ax.axhline(view.mastery_score, color=ACCENT, lw=2)
+        for colour, width in (("white", 4.0), (INK, 1.8)):
+            bar.ax.axhline(view.mastery_score, color=colour, lw=width)
         label = f"score (line: mastery, {view.mastery_score:.2f})"
     bar.set_label(label)
 

@@ -65,6 +65,8 @@ class Entry:
         metrics: Its figures.
         returns: Test set -> final return of each task.
         learn_s: Seconds of training, the teacher's time in it; evaluations are no part of it.
+        machines: Where it was played, as :func:`teachenv.experiments.machine.machine` says; several
+            if it was resumed elsewhere, none if it was not recorded.
     """
 
     study: str
@@ -78,6 +80,7 @@ class Entry:
     metrics: RunMetrics
     returns: Mapping[str, tuple[float, ...]]
     learn_s: float
+    machines: tuple[Mapping[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -211,7 +214,14 @@ def _entry(run: Run, metrics: RunMetrics, named: tuple[str, str, str, str]) -> E
         metrics,
         returns,
         math.fsum(row["learn_s"] for row in run.times),
+        _machines(run),
     )
+
+
+def _machines(run: Run) -> tuple[Mapping[str, str], ...]:
+    """Return the machines a run was played on, each once, in their order."""
+    found = [row["machine"] for row in run.times if "machine" in row]
+    return tuple(one for k, one in enumerate(found) if one not in found[:k])
 
 
 def _world(run: Run) -> World:

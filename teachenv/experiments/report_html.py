@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -56,7 +57,9 @@ nav a { margin-right: 0.9rem; display: inline-block }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums }
 th, td { padding: 0.3rem 0.7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--grid) }
-th { color: var(--muted); font-weight: 600; vertical-align: bottom }
+th { color: var(--muted); font-weight: 600; vertical-align: bottom; white-space: normal;
+  min-width: 3.5rem }
+td small { display: block; color: var(--muted); font-weight: 400; line-height: 1.2 }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
   background: var(--page) }
 td:first-child { font-weight: 600 }
@@ -64,7 +67,8 @@ table.text td, table.text th { text-align: left }
 table.text td:not(:first-child) { white-space: normal; overflow-wrap: anywhere; min-width: 8rem }
 .row { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem }
 .row figure { flex: 1 1 20rem; max-width: 34rem; min-width: 0 }
-.row.small figure { flex: 1 1 15rem; max-width: 22rem }
+.row.small figure { flex: 1 1 18rem; max-width: 22rem }
+.row .table { flex: 1 1 20rem; min-width: 0 }
 figure { margin: 0.6rem 0 }
 figure svg { display: block; width: 100%; height: auto }
 figure.wide { overflow-x: auto; max-width: 56rem }
@@ -126,15 +130,23 @@ def listed(texts: Iterable[str]) -> str:
 
 
 def table(sheet: Sheet, words: bool = False) -> str:
-    """Return a table that scrolls in its own place; with ``words``, of texts instead of figures."""
+    """Return a table that scrolls in its own place; with ``words``, of texts instead of figures.
+
+    Intervals stand below their figures.
+    """
     head = "".join(f"<th>{escape(text)}</th>" for text in sheet.heads)
     rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in sheet.rows
+        f"<tr>{''.join(f'<td>{_INTERVAL.sub(_BELOW, escape(text))}</td>' for text in row)}</tr>"
+        for row in sheet.rows
     )
     kind = ' class="text"' if words else ""
     body = f"<table{kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     note = paragraph(sheet.notes, "note") if sheet.notes else ""
-    return f'<div class="scroll">{body}</div>{note}'
+    return f'<div class="table"><div class="scroll">{body}</div>{note}</div>'
+
+
+_INTERVAL = re.compile(r" (\[[^\]]*\])$")
+_BELOW = r" <small>\1</small>"
 
 
 def figure(drawing: str, caption: str, wide: bool = False) -> str:

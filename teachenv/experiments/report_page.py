@@ -13,8 +13,10 @@ from teachenv.experiments.report_contents import Contents
 from teachenv.experiments.report_pictures import Pictures
 from teachenv.experiments.report_tables import (
     cost_sheet,
+    machines_sheet,
     metrics_sheet,
     settings_sheet,
+    signs_sheet,
     standings_sheet,
     teachers_sheet,
     versions_sheet,
@@ -63,8 +65,7 @@ def _summary(told: Contents) -> Iterator[str]:
 
 
 def _verdict(told: Contents, verdict: Verdict, pictures: Pictures) -> Iterator[str]:
-    yield pictures.standings(verdict)
-    yield html.table(standings_sheet(told.judged))
+    yield html.row([pictures.standings(verdict), html.table(standings_sheet(told.judged))])
     yield html.paragraph(_basis(told, verdict), "note")
     sentences = [pair.sentence for pair in verdict.comparisons]
     if not sentences:
@@ -94,10 +95,14 @@ def _basis(told: Contents, verdict: Verdict) -> str:
 
 def _group(told: Contents, group: Group, pictures: Pictures) -> Iterator[str]:
     yield html.heading(group.name, 2, _anchor(group.name))
-    for test_set, tasks in group.world.test_tasks.items():
+    for number, (test_set, tasks) in enumerate(group.world.test_tasks.items()):
         yield html.heading(f"Test set {test_set}, {len(tasks)} tasks", 3)
         sheet = metrics_sheet(group, told.teachers, test_set)
-        yield html.table(sheet if group is told.groups[0] else replace(sheet, notes=""))
+        first = group is told.groups[0] and number == 0
+        yield html.table(sheet if first else replace(sheet, notes=""))
+    if group.world.lessons:
+        yield html.heading("Signs", 3)
+        yield html.table(signs_sheet(group, told.teachers))
     if curves := pictures.curves(group):
         yield html.heading("Learning curves", 3)
         yield curves
@@ -136,6 +141,8 @@ def _runs(told: Contents) -> Iterator[str]:
     yield html.table(settings_sheet(told.groups), words=True)
     yield html.heading("Teachers", 3)
     yield html.table(teachers_sheet(told.entries), words=True)
+    yield html.heading("Machines", 3)
+    yield html.table(machines_sheet(told.entries), words=True)
     yield html.heading("Versions", 3)
     yield html.table(versions_sheet(told.entries), words=True)
     missing = [cell for study in told.studies for cell in study.unfinished]
@@ -167,6 +174,7 @@ def _data(told: Contents) -> dict[str, object]:
                 "teacher_args": dict(entry.teacher_args),
                 "settings": dict(entry.settings),
                 "versions": dict(entry.versions),
+                "machines": list(entry.machines),
             }
             for entry in told.entries
         ],

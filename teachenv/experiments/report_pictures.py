@@ -17,6 +17,7 @@ from teachenv.experiments.plot_curriculum import curriculum_figure
 from teachenv.experiments.plot_data import load_run
 from teachenv.experiments.plot_lessons import allocation_figure
 from teachenv.experiments.plot_study import (
+    N_TOGETHER,
     curves_figure,
     looks,
     profiles_figure,
@@ -55,24 +56,26 @@ class Pictures:
             standings_figure(verdict.standings, label, self._looks, several), "standings"
         )
         caption = "Mean (point) and interquartile mean (tick)" + _INTERVALS * several
-        return html.row([html.figure(drawing, caption)])
+        return html.figure(drawing, caption)
 
     def curves(self, group: Group) -> str:
         """Return learning curves; nothing if there was only one evaluation."""
         several = min(len(group.of(name)) for name in group.teachers(self._told.teachers)) > 1
         heights: tuple[Height, ...] = ("share_mastered", "mean_score")
-        drawn = []
+        drawn, wide = [], False
         for height in heights:
             bands = self._bands(group, height)
             if not any(len(band.x) > 1 for band in bands.values()):
                 continue
             text = height.replace("_", " ")
             steps = "training samples" if group.world.lessons else "environment steps"
-            figure = curves_figure(bands, text, self._looks, several, steps)
-            drawing = self._save(figure, f"curves-{height}-{group.name}")
             caption = f"{text.capitalize()} on {group.test_set}, mean"
-            drawn.append(html.figure(drawing, caption + _INTERVALS * several))
-        return html.row(drawn) if drawn else ""
+            title = f"{group.name}: {text} on {group.test_set}"
+            figure = curves_figure(bands, text, self._looks, several, steps, title)
+            drawing = self._save(figure, f"curves-{height}-{group.name}")
+            wide = len(bands) > N_TOGETHER
+            drawn.append(html.figure(drawing, caption + _INTERVALS * several, wide))
+        return "".join(drawn) if wide else html.row(drawn) if drawn else ""
 
     def competence(self, group: Group) -> str:
         """Return the scores on every test task, by teacher."""
@@ -86,7 +89,7 @@ class Pictures:
         order = np.argsort(-np.mean(means, axis=0), kind="stable")
         drawn = []
         for name in names:
-            figure = competence_figure(name, group.world, tasks, returns[name], order)
+            figure = competence_figure(name, group, tasks, returns[name], order)
             drawing = self._save(figure, f"competence-{group.name}-{name}")
             n_seeds = len(returns[name])
             drawn.append(html.figure(drawing, f"{n_seeds} seed{'s' * (n_seeds != 1)}"))
@@ -95,14 +98,15 @@ class Pictures:
     def profiles(self) -> str:
         """Return the performance profiles of the teachers that were judged."""
         judged, limits = self._told.judged, np.linspace(0.0, 1.0, N_THRESHOLDS)
-        several, drawn = len(judged.seeds) > 1, []
+        several, wide, drawn = len(judged.seeds) > 1, False, []
         for score, text in WORDS.items():
             bands = {name: profile(self._table(name, score), limits) for name in judged.tables}
-            figure = profiles_figure(bands, text, self._looks, several)
             caption = f"Share of runs whose {text} at the end is above a value"
+            figure = profiles_figure(bands, text, self._looks, several, caption)
             drawing = self._save(figure, f"profiles-{score}")
-            drawn.append(html.figure(drawing, caption + _INTERVALS * several))
-        return html.row(drawn)
+            wide = len(bands) > N_TOGETHER
+            drawn.append(html.figure(drawing, caption + _INTERVALS * several, wide))
+        return "".join(drawn) if wide else html.row(drawn)
 
     def curricula(self, group: Group, animations: bool) -> Iterator[str]:
         """Yield what each teacher taught in the run of its first seed."""

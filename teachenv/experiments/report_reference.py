@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from teachenv.experiments.data_signs import Signs
 from teachenv.experiments.files import StoreError, read_json, write_json
 from teachenv.experiments.metrics import Budget, Curve, RunMetrics, Sampled, SetMetrics
 from teachenv.experiments.report_cells import Entry
@@ -98,8 +99,12 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     figures["budget"] = Budget(**figures["budget"])
     figures["sampled"] = Sampled(**figures["sampled"])
     figures["test_sets"] = {name: _set(mine) for name, mine in figures["test_sets"].items()}
+    if figures.get("signs") is not None:
+        figures["signs"] = Signs(**figures["signs"])
     returns = {name: tuple(map(float, values)) for name, values in row["returns"].items()}
-    return Entry(**{**row, "metrics": RunMetrics(**figures), "returns": returns})
+    machines = tuple(row.get("machines", ()))
+    made = {"metrics": RunMetrics(**figures), "returns": returns, "machines": machines}
+    return Entry(**{**row, **made})
 
 
 def _set(row: Mapping[str, Any]) -> SetMetrics:

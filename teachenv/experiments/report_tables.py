@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics as plain
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from teachenv.experiments.metrics import THRESHOLD, SetMetrics
+from teachenv.experiments.metrics import THRESHOLD, Budget, SetMetrics
 from teachenv.experiments.plot_style import steps_text
 from teachenv.experiments.report_cells import Entry, Group
 from teachenv.experiments.report_verdict import Judged
@@ -82,12 +82,12 @@ def metrics_sheet(group: Group, teachers: Iterable[str], test_set: str) -> Sheet
                 _mean(sets, lambda one: one.forgetting),
             )
         )
-    return Sheet(
+    return _known(
         (
             "teacher", "seeds", "mastered, %", "mean score", "mean return", "worst tenth",
             "area, mastered, %", "area, score", f"steps to {THRESHOLD:.0%}", "forgetting",
         ),
-        tuple(rows),
+        rows,
         "In brackets: 95 % intervals over seeds. Worst tenth: mean score of the worst tenth of the "
         "tasks (CVaR). Area: under the learning curve, the mean during training. Steps: the median "
         f"of the runs that mastered {THRESHOLD:.0%} of the tasks, and how many did. Forgetting: "
@@ -98,7 +98,7 @@ def metrics_sheet(group: Group, teachers: Iterable[str], test_set: str) -> Sheet
 def cost_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
     """Return what was taught and what it cost."""
     names = group.teachers(teachers)
-    base = _cost(group.of("uniform")) if "uniform" in names else None
+    base = _cost([run for run in group.entries if run.metrics.teacher == "uniform"])
     rows = []
     for name in names:
         runs = group.of(name)
@@ -115,22 +115,59 @@ def cost_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
                 _average(run.learn_s for run in runs),
                 "-" if cost is None else f"{cost:.3g}",
                 "-" if cost is None or not base else f"{cost / base:.2f}",
+                _average(budget.teacher_us for budget in times),
+                _average(_teacher_share(budget) for budget in times),
                 f"{plain.mean(run.metrics.sampled.n_trials for run in runs):,.0f}",
                 _mean(runs, lambda run: run.metrics.sampled.coverage, 100),
                 _mean(runs, lambda run: run.metrics.sampled.entropy),
             )
         )
-    return Sheet(
+    return _known(
         (
-            "teacher", "steps", "untaught steps", "gradient steps", "CPU-s", "wall s",
-            "of it learning, s", "CPU-s per 1000 steps", "times uniform", "trials",
-            "coverage, %", "entropy",
+            "teacher", "steps", "untaught steps", "gradient steps", "CPU s", "wall s",
+            "of it learning, s", "CPU s per 1000 steps", "times uniform",
+            f"teacher, us per {'lesson' if group.world.lessons else 'trial'}",
+            "teacher, % of wall s", "trials", "coverage, %", "entropy",
         ),
-        tuple(rows),
-        "Per run. A teacher's own time is not measured apart: CPU-seconds hold teacher, student, "
-        "environment and evaluations, and those of uniform are the least a teacher can cost. "
-        "Untaught: played without learning. Coverage and entropy: of the tasks taught, in 100 "
-        "cells of the task space.",
+        rows,
+        "Per run. Teacher: its ask and tell, or plan and tell, by the wall clock. CPU-seconds hold "
+        "teacher, student, environment and evaluations. Untaught: played without learning. "
+        "Coverage and entropy: of the tasks taught, in 100 cells of the task space.",
+    )  # fmt: skip
+
+
+def signs_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
+    """Return what teaching with data showed beside accuracy; no columns where it was none."""
+    rows = []
+    for name in group.teachers(teachers):
+        signs = [run.metrics.signs for run in group.of(name)]
+        known = [one for one in signs if one is not None]
+        if len(known) < len(signs):
+            continue
+        rows.append(
+            (
+                name,
+                _mean(known, lambda one: one.lost_unprobed),
+                _mean(known, lambda one: one.lost_probed),
+                _mean(known, lambda one: one.held_out_before),
+                _mean(known, lambda one: one.held_out),
+                _mean(known, lambda one: one.majority),
+                _mean(known, lambda one: one.accepted, 100),
+                _mean(known, lambda one: one.share_hacked, 100),
+                _mean(known, lambda one: one.share_hacked_probe, 100),
+            )
+        )
+    return _known(
+        (
+            "teacher", "lost, not probed", "lost, probed", "held out, before", "held out, after",
+            "commonest answer", "accepted, %", "hacked, %", "hacked on the probe, %",
+        ),
+        rows,
+        "Over all evaluated episodes. Lost: accuracy lost in cells that the teacher was not shown, "
+        "and in those it was, where noise is as large. Held out: accuracy in cells that nobody "
+        "teaches. Commonest answer: accuracy of giving no other. Accepted: samples that the "
+        "engine's checks let through. Hacked: episodes with teacher hacking, by the questions "
+        "taught and by those of the probe.",
     )  # fmt: skip
 
 
@@ -141,14 +178,37 @@ def versions_sheet(entries: Sequence[Entry]) -> Sheet:
         kinds.setdefault(json.dumps(entry.versions, sort_keys=True), []).append(entry)
     columns = [(runs[0].versions, runs) for runs in kinds.values()]
     names = dict.fromkeys(name for versions, _ in columns for name in versions)
-    heads = [
-        f"{len(runs)} runs of {', '.join(sorted({run.study for run in runs}))}"
-        for _, runs in columns
-    ]
+    heads = [_runs_of(runs) for _, runs in columns]
     rows = tuple(
         (name, *(str(versions.get(name, "-")) for versions, _ in columns)) for name in names
     )
     return Sheet(("", *heads), rows)
+
+
+def machines_sheet(entries: Sequence[Entry]) -> Sheet:
+    """Return where runs were played, one row for every machine that occurs."""
+    kinds: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for one in entry.machines or ({},):
+            kinds.setdefault(json.dumps(one, sort_keys=True), []).append(entry)
+    rows = []
+    for text, runs in kinds.items():
+        one = json.loads(text)
+        partly = sum(len(run.machines) > 1 for run in runs)
+        said = _runs_of(runs) + (f", {partly} of them in part" if partly else "")
+        known = one or {"cpu": "not recorded"}
+        rows.append((said, *(str(known.get(name, "-")) for name in _MACHINE)))
+    return _known(("", *_MACHINE.values()), rows)
+
+
+_MACHINE = {
+    "cpu": "CPU",
+    "cores": "cores",
+    "memory": "memory",
+    "system": "system",
+    "python": "Python",
+    "gpu": "GPU used",
+}
 
 
 def settings_sheet(groups: Sequence[Group]) -> Sheet:
@@ -163,11 +223,31 @@ def settings_sheet(groups: Sequence[Group]) -> Sheet:
 
 def teachers_sheet(entries: Sequence[Entry]) -> Sheet:
     """Return every teacher's id and hyper-parameters, where they were given."""
-    rows = dict.fromkeys(
-        (run.teacher, run.metrics.teacher, run.environment, _short(dict(run.teacher_args)))
-        for run in entries
-    )
-    return Sheet(("teacher", "id", "environment", "given"), tuple(rows))
+    where: dict[tuple[str, str, str], dict[str, None]] = {}
+    for run in entries:
+        kind = run.teacher, run.metrics.teacher, _short(dict(run.teacher_args))
+        where.setdefault(kind, {})[run.environment] = None
+    rows = ((name, id_, ", ".join(there), given) for (name, id_, given), there in where.items())
+    return Sheet(("teacher", "id", "environments", "given"), tuple(rows))
+
+
+def _runs_of(runs: Sequence[Entry]) -> str:
+    studies = ", ".join(sorted({run.study for run in runs}))
+    return f"{len(runs)} run{'s' * (len(runs) != 1)} of {studies}"
+
+
+def _known(heads: Sequence[str], rows: Sequence[Sequence[str]], notes: str = "") -> Sheet:
+    """Return a table without the columns that hold nothing but dashes."""
+    kept = [k for k in range(len(heads)) if not rows or any(row[k] != "-" for row in rows)]
+    columns = tuple(heads[k] for k in kept)
+    return Sheet(columns, tuple(tuple(row[k] for k in kept) for row in rows), notes)
+
+
+def _teacher_share(budget: Budget) -> float | None:
+    """Return the teacher's part of a run's time, in per cent."""
+    if budget.teacher_s is None or budget.wall_s <= 0.0:
+        return None
+    return 100 * budget.teacher_s / budget.wall_s
 
 
 def _cost(runs: Sequence[Entry]) -> float | None:
@@ -194,12 +274,12 @@ def _mean(
     table: Table = np.array([values])
     reach = min(bounds[0], *values, bounds[1]), max(bounds[0], *values, bounds[1])
     interval = mean_interval(table, bounds=reach) if len(values) > 1 else None
-    return _with(float(table.mean()), interval, factor)
+    return _with(float(table.mean()), interval, factor, factor * (bounds[1] - bounds[0]))
 
 
-def _with(middle: float, interval: Interval | None, factor: float = 1.0) -> str:
-    """Return a figure with its interval."""
-    places = 1 if factor != 1.0 or abs(middle) >= 10 else 2 if abs(middle) >= 1 else 3
+def _with(middle: float, interval: Interval | None, factor: float, span: float = 100.0) -> str:
+    """Return a figure with its interval, in places that fit what figures of its kind span."""
+    places = 1 if span >= 20 else 2 if span > 2 else 3
     text = f"{factor * middle:.{places}f}"
     if interval is None:
         return text
@@ -223,4 +303,12 @@ def _average(values: Iterable[float | None]) -> str:
 
 
 def _short(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    """Return a setting as text; nothing at all is a dash."""
+    if isinstance(value, Mapping):
+        named = (f"{name} = {_short(value[name])}" for name in sorted(value))
+        return ", ".join(named) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_short, value)) or "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -14,6 +14,7 @@ import numpy as np
 
 from teachenv.errors import UserError
 from teachenv.experiments.config import IF_BROKEN, RunConfig
+from teachenv.experiments.machine import machine
 from teachenv.protocols import Outcome, State
 
 __all__ = [
@@ -62,14 +63,24 @@ class Watcher(Protocol):
 
 
 class Clock:
-    """Measures a round, from its making on, for its row of ``times.jsonl``.
+    """Measures rounds, one after another, for their rows of ``times.jsonl``.
 
-    Args:
-        step: Steps taken before the round.
+    One per process that plays a run: the first of its rows says on what machine, so that a run
+    that was resumed elsewhere tells which of its rounds were played where.
     """
 
-    def __init__(self, step: int) -> None:
+    def __init__(self) -> None:
+        self._first = True
+
+    def start(self, step: int, teacher_s: float = 0.0) -> None:
+        """Begin a round.
+
+        Args:
+            step: Steps taken before it.
+            teacher_s: Seconds the teacher took before it.
+        """
         self._began, self._began_cpu, self._step = time.perf_counter(), time.process_time(), step
+        self._teacher_s = teacher_s
 
     def learning(self, student: object) -> None:
         """Note who learns from now on; its ``gradient_steps`` are counted if it has any."""
@@ -81,18 +92,27 @@ class Clock:
         now = getattr(self._student, "gradient_steps", None)
         self._taken = None if self._updates is None else now - self._updates
 
-    def row(self, number: int, step: int, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return the row of round ``number``, which ended at ``step`` with these trials."""
+    def row(
+        self, number: int, step: int, trials: Sequence[dict[str, Any]], teacher_s: float
+    ) -> dict[str, Any]:
+        """Return the row of round ``number``, which ended at ``step`` with these trials.
+
+        ``teacher_s`` are the seconds the teacher took so far.
+        """
+        where = {"machine": machine()} if self._first else {}
+        self._first = False
         return {
             "round": number,
             "step": step,
             "learn_s": self._learn_s,
             "total_s": time.perf_counter() - self._began,
             "cpu_s": time.process_time() - self._began_cpu,
+            "teacher_s": teacher_s - self._teacher_s,
             "steps_per_s": (step - self._step) / self._learn_s,
             "trials": len(trials),
             "lost": sum(row["status"] == "lost" for row in trials),
             "gradient_steps": self._taken,
+            **where,
         }
 
 

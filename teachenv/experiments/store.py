@@ -6,7 +6,8 @@
     test_sets.json   tasks and level seeds of the test sets, hashed
     status.json      running / finished / failed / interrupted, with the reason (advisory)
     episodes.jsonl   one row per trial            evals.jsonl   one row per evaluation
-    teacher.jsonl    one row per round            times.jsonl   time and updates per round
+    teacher.jsonl    one row per round            times.jsonl   time and updates per round,
+                                                                and on which machine
     checkpoints/     the last two, see checkpoint.py
     lock             held while a process runs
 
@@ -38,6 +39,7 @@ from teachenv.experiments.files import (
     take_lock,
     write_json,
 )
+from teachenv.experiments.rows import check_rows
 from teachenv.experiments.testsets import TestSet
 from teachenv.protocols import State
 from teachenv.space import TaskError, TaskSpace
@@ -253,7 +255,11 @@ def read_run(folder: Path) -> Run:
         StoreError: if it is not a run folder, or a file in it is damaged.
     """
     header = read_header(folder)
-    episodes, evals, teacher, times = (read_rows(folder / name) for name in ROW_FILES)
+    n_tasks = {name: len(test_set.tasks) for name, test_set in header.test_sets.items()}
+    found = {name: read_rows(folder / name) for name in ROW_FILES}
+    for name, rows in found.items():
+        check_rows(folder / name, rows, header.task_space.dim, n_tasks)
+    episodes, evals, teacher, times = found.values()
     return Run(**vars(header), episodes=episodes, evals=evals, teacher=teacher, times=times)
 
 

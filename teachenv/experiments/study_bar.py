@@ -47,12 +47,13 @@ class StudyBar:
         total = sum(cell.cell.config.steps for cell in cells)
         self._progress.update(self._task, completed=total - to_do, total=total, counts=counts)
         now = time.monotonic()
+        taken = sum(cell.step for cell in cells)
         if self._first is None:
-            self._first, self._began = to_do, now
+            self._first, self._began = taken, now
         if self._console.is_terminal or now - self._last < PLAIN_EVERY_S:
             return
         self._last = now
-        speed = (self._first - to_do) / (now - self._began) if now > self._began else 0.0
+        speed = (taken - self._first) / (now - self._began) if now > self._began else 0.0
         left = f"{to_do / speed:,.0f}" if speed else "?"
         self._console.print(
             f"{total - to_do:,}/{total:,} steps, {speed:,.0f} steps/s, {counts}, {left} s left",

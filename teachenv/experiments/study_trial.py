@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class CellTrial(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Take up a pack."""
         pack = Pack.from_text(config["pack"])
-        threadpool_limits(pack.threads)
+        _limit_threads(pack.threads)
         given_up = config.get("given_up", ())
         cells = [cell for cell in pack.cells if cell.name not in given_up]
         self._results = _results(pack, cells)
@@ -48,6 +49,13 @@ class CellTrial(tune.Trainable):
     def cleanup(self) -> None:
         """Interrupt what is being played; it can be continued."""
         self._results.close()
+
+
+def _limit_threads(threads: int) -> None:
+    """Limit the threads of numeric libraries, of those loaded later as well."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    threadpool_limits(threads)
 
 
 def _results(pack: Pack, cells: Sequence[Cell]) -> Generator[dict[str, Any]]:

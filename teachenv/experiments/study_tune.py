@@ -60,9 +60,30 @@ def session(address: str | None, n_cpus: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def n_slots(cpus: float) -> int:
-    """Return how many cells of so many cores the Ray of this session can play at once."""
-    return max(int(ray.cluster_resources().get("CPU", 1) / cpus), 1)
+def n_slots(cpus: float, gpus: float, runners: int) -> int:
+    """Return how many cells the Ray of this session can play at once.
+
+    Args:
+        cpus: Cores of a cell, which a machine must have; ``gpus`` likewise.
+        gpus: Share of an accelerator.
+        runners: Processes with a core each, on any machines.
+
+    Raises:
+        UserError: if it can play none, and would wait for ever.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
+    hosts = sum(min(int(has.get(name, 0) / n) for name, n in wanted.items()) for has in machines)
+    all_cpus = sum(has.get("CPU", 0) for has in machines)
+    slots = min(hosts, int(all_cpus / (cpus + runners)))
+    if slots < 1:
+        each = sorted(f"{has.get('CPU', 0):g}/{has.get('GPU', 0):g}" for has in machines)
+        raise UserError(
+            f"a cell takes {cpus:g} CPUs and {gpus:g} GPUs of one machine and {runners} CPUs for "
+            f"its runners, but the machines of this Ray have (CPUs/GPUs): {', '.join(each)}; "
+            f"change --cpus, --gpus or num_env_runners, or add machines"
+        )
+    return slots
 
 
 def conduct(

@@ -53,6 +53,7 @@ class RunLoop:
         )
         self.student = make_student(config, self.broker)
         self._generation = 0
+        self._clock = Clock()
         if watcher is not None:
             self.broker.listener = watcher.steps
 
@@ -76,7 +77,8 @@ class RunLoop:
 
     def advance(self) -> None:
         """Play one round: learn, write rows, evaluate when due, save a checkpoint."""
-        start, clock = self.broker.step, Clock(self.broker.step)
+        start, clock = self.broker.step, self._clock
+        clock.start(start, self.broker.teacher_s)
         self._change_student()
         clock.learning(self.student)
         n_steps = min(self.config.round_steps, self.config.steps - start)
@@ -98,7 +100,8 @@ class RunLoop:
         self.folder.append("teacher.jsonl", [described])
         if self._evaluation_due():
             self.folder.append("evals.jsonl", self._evaluate())
-        self.folder.append("times.jsonl", [clock.row(self.round, self.broker.step, rows)])
+        times = clock.row(self.round, self.broker.step, rows, self.broker.teacher_s)
+        self.folder.append("times.jsonl", [times])
         self.round += 1
         self.save()
 

@@ -16,10 +16,12 @@ import gymnasium as gym
 from threadpoolctl import threadpool_limits
 
 from teachenv.env import MakeEnv
+from teachenv.envs.datagen.open_ended import OpenEnded
 from teachenv.envs.datagen.skill_list import SkillList
+from teachenv.envs.datagen.skill_tree import SkillTree
 from teachenv.errors import UserError, at_least, one_of
 from teachenv.seeding import check_seed, derive_int
-from teachers.data.trained import Policy
+from teachers.data.trained import Layers, Policy
 
 __all__ = ["ALGORITHMS", "train_teacher"]
 
@@ -73,9 +75,8 @@ def _sb3_ppo(plan: _Plan) -> Policy:
         batch_size=min(64, rollout), policy_kwargs=network, seed=plan.seed, device="cpu",
     )  # fmt: skip
     model.learn(plan.steps)
-    discrete = isinstance(plan.env.action_space, gym.spaces.Discrete)
     modules = (model.policy.mlp_extractor.policy_net, model.policy.action_net)
-    return Policy(_layers(*modules), "tanh", "argmax" if discrete else "clip")
+    return _ppo_policy(_layers(*modules), plan.env.action_space)
 
 
 def _sb3_sac(plan: _Plan) -> Policy:
@@ -143,11 +144,18 @@ def _rllib_ppo(plan: _Plan) -> Policy:
         del _FOR_RLLIB[plan.seed]
         if started:
             ray.shutdown()
-    if isinstance(plan.env.action_space, gym.spaces.Discrete):
-        return Policy(layers, "tanh", "argmax")
     n_entries = gym.spaces.flatdim(plan.env.action_space)
-    weight, bias = layers[-1]  # means, then log standard deviations
-    return Policy((*layers[:-1], (weight[:n_entries], bias[:n_entries])), "tanh", "clip")
+    weight, bias = layers[-1]  # of boxes: means, then log standard deviations
+    last = weight[:n_entries], bias[:n_entries]
+    return _ppo_policy((*layers[:-1], last), plan.env.action_space)
+
+
+def _ppo_policy(layers: Layers, actions: gym.Space[Any]) -> Policy:
+    """Return a policy of logits, or of means."""
+    if isinstance(actions, gym.spaces.Box):
+        return Policy(layers, "tanh", "clip")
+    choices = actions.nvec.tolist() if isinstance(actions, gym.spaces.MultiDiscrete) else ()
+    return Policy(layers, "tanh", "argmax", tuple(choices))
 
 
 ALGORITHMS: Mapping[str, Callable[[_Plan], Policy]] = {
@@ -168,9 +176,10 @@ def train_teacher(
     hidden: tuple[int, ...] = (64, 64),
     report: Report | None = None,
 ) -> Policy:
-    """Train a teacher on a skill-list environment and save it.
+    """Train a teacher in a data-generation environment and save it.
 
-    Afterwards it is the data teacher "trained" with ``path=out``.
+    Afterwards it is the data teacher "trained" with ``path=out``, for environments of the same
+    kind and size.
 
     Args:
         make_env: The environment; its ``action_mode`` is the teacher's.
@@ -195,7 +204,7 @@ def train_teacher(
         raise UserError(f"{out} exists; nothing is overwritten")
     env = make_env()
     try:
-        mode = _action_mode(make_env, env, algorithm)
+        world = _accepted(make_env, env, algorithm)
         episodes = _Episodes(env, derive_int(seed, "train teacher env"), report)
         flat: gym.Env[Any, Any] = gym.wrappers.FlattenObservation(episodes)
         plan = _Plan(flat, steps, derive_int(seed, "train teacher"), hidden)
@@ -212,7 +221,8 @@ def train_teacher(
     about = {
         "algorithm": algorithm,
         "environment": {"id": make_env.env_id, "args": dict(make_env.kwargs)},
-        "action_mode": mode,
+        "action_mode": world.action_mode,
+        "action_args": dict(world.decoder.args),
         "steps": episodes.steps,
         "seed": seed,
         "train_s": round(time.perf_counter() - began, 1),
@@ -221,16 +231,25 @@ def train_teacher(
     return policy
 
 
-def _action_mode(make_env: MakeEnv, env: gym.Env[Any, Any], algorithm: str) -> str:
-    mode: Any = getattr(env.unwrapped, "action_mode", None)
-    spaces = gym.spaces
-    allowed = (spaces.Box,) if algorithm == "sb3-sac" else (spaces.Box, spaces.Discrete)
-    if not isinstance(env.unwrapped, SkillList) or not isinstance(env.action_space, allowed):
+def _accepted(
+    make_env: MakeEnv, env: gym.Env[Any, Any], algorithm: str
+) -> SkillList | SkillTree | OpenEnded:
+    """Return the environment, if a teacher can be trained in it by the algorithm."""
+    world: Any = env.unwrapped
+    if not isinstance(world, SkillList | SkillTree | OpenEnded):
         raise UserError(
-            f"{algorithm} cannot be trained in {make_env.env_id} with action mode {mode!r}; take "
-            'a skill-list environment with action_mode "mix", "alloc", "point" or (PPO) "cell"'
+            f"{make_env.env_id} has no lessons to plan, so that an agent trained in it would be no "
+            "teacher of data; take a DataGenSkillList, DataGenSkillTree or DataGenOpenEnded "
+            "environment (teachenv list), or train its agent with a library of your own"
         )
-    return str(mode)
+    if algorithm == "sb3-sac" and not isinstance(env.action_space, gym.spaces.Box):
+        raise UserError(
+            f"sb3-sac cannot choose: its actions are real numbers, those of {make_env.env_id} with "
+            f"action mode {world.action_mode!r} are choices ({type(env.action_space).__name__}). "
+            'Take sb3-ppo or rllib-ppo, or an action_mode of numbers: "mix", "alloc" or "point" of '
+            'skill lists, "full" of skill trees'
+        )
+    return world
 
 
 def _in_one_thread(train: Callable[[_Plan], Policy], plan: _Plan) -> Policy:

@@ -1,7 +1,7 @@
 """Teachers that plan training data.
 
 ``make("zpd", env.unwrapped.syllabus, seed=0)`` builds one by its id; :data:`DATA_TEACHERS` is the
-table.
+table. Those of the other games of teaching are in :mod:`teachers.data.games`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ DATA_TEACHERS: dict[str, str] = {
     "oracle": "teachers.data.simple:Oracle",
     "preference": "teachers.data.preference:Preference",
     "random": "teachers.data.simple:Random",
+    "skill-tree": "teachers.data.skill_tree:SkillTree",
     "stages": "teachers.data.stages:Stages",
     "target-success": "teachers.data.target_success:TargetSuccess",
     "trained": "teachers.data.trained:Trained",

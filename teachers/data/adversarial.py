@@ -8,9 +8,10 @@ __all__ = ["AdversarialHelp"]
 
 
 class AdversarialHelp(Utility):
-    """Helps where help is expected to do most harm: the order of :class:`Utility`, reversed.
+    """Helps where help is expected to do most harm.
 
-    The deceiving teacher of Saha, Hase and Bansal (NeurIPS 2023); it explores as much.
+    The deceiving teacher of Saha, Hase and Bansal (NeurIPS 2023): the order of :class:`Utility`,
+    reversed; it explores as much.
     """
 
     _sign = -1.0

@@ -42,11 +42,13 @@ class DataTeacher(ABC):
     Attributes:
         id: The name under which :func:`teachers.data.make` knows the class.
         needs: What it must be given besides readings: "learnable" (in ``Reading.privileged``),
-            "rehearsal" (to :meth:`begin`).
+            "rehearsal" (to :meth:`begin`), "trees" (in ``Reading.trees``).
+        observes: Length of the ``Reading.observation`` it goes by; 0 if it goes by none.
     """
 
     id: ClassVar[str]
     needs: frozenset[str] = frozenset()
+    observes: int = 0
 
     def __init__(self, syllabus: Syllabus, *, seed: int = 0) -> None:
         if not isinstance(syllabus, Syllabus):
@@ -103,7 +105,9 @@ class DataTeacher(ABC):
         self._begin()
 
     def plan(self, reading: Reading) -> DataPlan:
-        """Plan a lesson of ``syllabus.n_samples`` samples; an earlier plan not taught is dropped.
+        """Plan a lesson of ``syllabus.n_samples`` samples, or moves of every skill's tree.
+
+        An earlier plan that was not taught is dropped.
 
         Raises:
             ValueError: before :meth:`begin`, or for a reading that is not of the syllabus, not
@@ -112,6 +116,11 @@ class DataTeacher(ABC):
         if not self._counts["students"]:
             raise ValueError("plan: call begin() first")
         check_reading("plan", reading, self.syllabus, self.needs)
+        if self.observes and np.shape(reading.observation) != (self.observes,):
+            raise ValueError(
+                f"plan: observation: expected {self.observes} numbers (env.unwrapped.reading has "
+                f"what its environment shows), got {np.size(reading.observation)}"
+            )
         self._planned = self._plan(reading)
         return self._planned
 
@@ -229,7 +238,12 @@ def check_reading(call: str, reading: Reading, syllabus: Syllabus, needs: frozen
         ValueError: naming the first map that is of another shape, not finite or missing.
     """
     maps = {name: getattr(reading, name) for name in MAPS}
-    for name in sorted(needs - {"rehearsal"}):
+    if "trees" in needs and len(reading.trees) != len(syllabus.skills):
+        raise ValueError(
+            f"{call}: trees: expected {len(syllabus.skills)}, one per skill, got "
+            f"{len(reading.trees)}; DataGenSkillTree environments have them"
+        )
+    for name in sorted(needs - {"rehearsal", "trees"}):
         if name not in reading.privileged:
             raise ValueError(f"{call}: the reading holds no privileged map {name!r}")
         maps[name] = reading.privileged[name]

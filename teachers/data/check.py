@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from teachenv.errors import UserError
 from teachenv.findings import Finding
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
+from teachenv.trees import read_moves
 from teachers import probe
 from teachers.data.base import Cells, DataTeacher
 from teachers.data.pretender import SAMPLE_SYLLABI, Mood, Pretender, drive, rehearsal
@@ -45,7 +47,8 @@ def check_data_teacher(
 ) -> list[Finding]:
     """Check a data teacher against its contract.
 
-    Covered: plans hold exactly the samples of a lesson, inside the syllabus; the same plans for
+    Covered: plans hold exactly the samples of a lesson, inside the syllabus, or a move of every
+    tree by a teacher that needs trees; the same plans for
     the same seed and calls, whatever happens to global generators; saving and loading at any
     moment; bad calls refused with the state unchanged; readings left as they are; degenerate
     accuracies, unprobed cells, one cell, one lesson; memory; warnings of NumPy count as errors.
@@ -84,8 +87,11 @@ def check_data_teacher(
 def _plans(factory: Factory, syllabus: Syllabus) -> Problems:
     teacher, student = factory(syllabus, seed=0), Pretender(syllabus)
     teacher.begin(rehearsal(teacher, student))
-    problems = list(_plan_problems(teacher.plan(student.reading), syllabus))
+    plan = teacher.plan(student.reading)
+    problems = list(_plan_problems(plan, syllabus))
     yield from problems
+    if getattr(plan, "moves", ()) and "trees" not in teacher.needs:
+        yield "needs-no-trees", 'a teacher that moves trees must name "trees" in its needs'
     if not problems:
         for plan in drive(teacher, N_LESSONS):
             yield from _plan_problems(plan, syllabus)
@@ -95,7 +101,12 @@ def _plan_problems(plan: object, syllabus: Syllabus) -> Problems:
     if not isinstance(plan, DataPlan):
         yield "bad-plan", f"plan() must return a DataPlan, got {plan!r:.80}"
         return
-    if plan.total != syllabus.n_samples:
+    if plan.moves:
+        try:
+            read_moves(plan.moves, len(syllabus.skills), syllabus.n_samples)
+        except UserError as error:
+            yield "bad-moves", str(error)
+    elif plan.total != syllabus.n_samples:
         yield "wrong-total", f"a plan asks for {plan.total} samples, not {syllabus.n_samples}"
     if not plan.reason:
         yield "no-reason", "a plan must say why, for people"
@@ -193,7 +204,8 @@ def _bad_readings(good: Reading, needs: frozenset[str]) -> dict[str, Reading]:
     nan[0, 0] = np.nan
     missing = {"missing-privileged": replace(good, privileged={})}
     return {
-        **(missing if needs - {"rehearsal"} else {}),
+        **(missing if needs - {"rehearsal", "trees"} else {}),
+        **({"missing-trees": replace(good, trees=())} if "trees" in needs else {}),
         "nan-accuracy": replace(good, accuracy=nan),
         "infinite-loss": replace(good, loss=good.loss + np.inf),
         "wrong-shape": replace(good, delta=good.delta.T.copy()),
@@ -242,11 +254,10 @@ def _memory(factory: Factory, syllabus: Syllabus) -> Problems:
 
 
 def _learning(factory: Factory, syllabus: Syllabus) -> Problems:
-    teachers = factory(syllabus, seed=0), factory(syllabus, seed=0)
     upside_down: Mood = lambda accuracy: accuracy[::-1, ::-1].copy()  # noqa: E731
-    plans = [
-        [plan.items for plan in drive(teacher, N_LESSONS, mood=mood)]
-        for teacher, mood in zip(teachers, (None, upside_down), strict=True)
-    ]
-    if plans[0] == plans[1]:
+    plans = []
+    for mood in (None, upside_down, MOODS["all-one"]):
+        given = drive(factory(syllabus, seed=0), N_LESSONS, mood=mood)
+        plans.append([(plan.items, plan.moves) for plan in given])
+    if plans[0] == plans[1] == plans[2]:
         yield "ignores-readings", "whatever the student can do, the plans are the same"

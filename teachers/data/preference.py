@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from teachenv.lesson import DataPlan, Reading, Rehearsal, Syllabus
+from teachenv.lesson import DataPlan, Reading, Syllabus
 from teachenv.protocols import State
 from teachers.data.base import Cells, WeightTeacher
 from teachers.data.preference_features import CELL_FEATURES, Floats, cell_features, softmax
 from teachers.data.utility_model import fit_logistic
 from teachers.values import number_problems, refuse, whole_problems
 
-__all__ = ["Population", "Preference"]
-
-
-class Population:
-    """Several students to rehearse with: a plan is worth what it is worth to them on average.
-
-    The score of learning by teaching (Ning et al., NeurIPS 2024, M1): give it to
-    :meth:`Preference.begin` in the place of one student's rehearsal.
-
-    Args:
-        rehearsals: One of each student, at least one; all of one syllabus.
-    """
-
-    def __init__(self, rehearsals: Sequence[Rehearsal]) -> None:
-        if not rehearsals:
-            raise ValueError("rehearsals: expected at least one")
-        self._rehearsals = tuple(rehearsals)
-
-    def __call__(self, plans: Iterable[DataPlan]) -> list[Cells]:
-        """Return what each plan would change, averaged over the students."""
-        plans = list(plans)
-        each = zip(*(rehearse(plans) for rehearse in self._rehearsals), strict=True)
-        return [np.mean(changes, axis=0) for changes in each]
+__all__ = ["Preference"]
 
 
 class Preference(WeightTeacher):
@@ -54,6 +31,9 @@ class Preference(WeightTeacher):
     the environment's, not chosen for discrimination; drafts are cells, not texts. Drafts are
     asked the very questions that follow the coming lesson (:class:`teachenv.lesson.Rehearsal`).
 
+    With several ``students`` a draft is worth what it is worth to them on average: the score of
+    learning by teaching (Ning et al., NeurIPS 2024, M1), whose scores as preferences are its M2.
+
     Args:
         syllabus: What there is to teach.
         seed: Whole number in [0, 2**63].
@@ -62,6 +42,8 @@ class Preference(WeightTeacher):
         beta: How far the policy may leave the even one, positive; smaller is further.
         ridge: Strength of the penalty, positive.
         memory: Pairs the policy is fitted to, the latest.
+        students: Students a draft is tried on, at least 1: the one that is taught, and others of
+            its profile who have had the same lessons. Each costs as much as the first.
     """
 
     id = "preference"
@@ -77,17 +59,19 @@ class Preference(WeightTeacher):
         beta: float = 0.5,
         ridge: float = 1.0,
         memory: int = 300,
+        students: int = 1,
     ) -> None:
         super().__init__(syllabus, seed=seed, explore=explore)
         refuse(
             self.id,
             [
                 *whole_problems(2, drafts=drafts),
-                *whole_problems(1, memory=memory),
+                *whole_problems(1, memory=memory, students=students),
                 *number_problems(1e-6, np.inf, beta=beta, ridge=ridge),
             ],
         )
         self._drafts, self._beta, self._ridge = drafts, beta, ridge
+        self._students = students
         self._n_pairs = 0
         self._pairs = np.zeros((memory, len(CELL_FEATURES)))
         """Best less worst, a ring; rows of zeros do not change a fit."""
@@ -111,7 +95,8 @@ class Preference(WeightTeacher):
         shares = 0.5 * liked + 0.5 * even
         cells = self._rng.choice(n, min(self._drafts, n), replace=False, p=shares)
         assert self._rehearse is not None  # begin() has seen to it
-        gains = [float(change.mean()) for change in self._rehearse(map(self._draft, cells))]
+        changes = self._rehearse(map(self._draft, cells), self._students)
+        gains = [float(change.mean()) for change in changes]
         best, worst = int(np.argmax(gains)), int(np.argmin(gains))
         if gains[best] > gains[worst]:
             row = self._n_pairs % len(self._pairs)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from teachenv.envs.datagen.proposers import InOrder
+from teachenv.envs.datagen.trees import Seen, Trees
 from teachenv.lesson import DataPlan, Lesson, Reading, Rehearsal, Syllabus
 from teachers.data.base import MAPS, Cells, DataTeacher
 
@@ -28,6 +30,8 @@ Mood = Callable[[Cells], Cells]
 class Pretender:
     """No learner: its accuracy is a formula of the samples taught; "noise" never rises.
 
+    It has skill trees, for teachers that make moves.
+
     Args:
         syllabus: What it is taught.
         mood: Changes the accuracy it shows; for degenerate histories.
@@ -41,6 +45,15 @@ class Pretender:
     def __post_init__(self) -> None:
         self.taught = np.zeros(self.syllabus.shape)
         self.step = 0
+        syllabus, names = self.syllabus, [()] * len(self.syllabus.skills)
+        self.trees = Trees(
+            syllabus.n_levels,
+            names,
+            n_slots=4,
+            block=max(1, syllabus.n_samples // len(names)),
+            limit=syllabus.n_samples,
+            proposer=InOrder(syllabus.n_levels, names),
+        )
         self.reading = self._read(np.zeros(self.syllabus.shape), np.zeros(self.syllabus.shape))
 
     def accuracy(self, taught: Cells) -> Cells:
@@ -53,17 +66,29 @@ class Pretender:
     def teach(self, plan: DataPlan) -> Lesson:
         """Give a lesson."""
         counts, before = plan.counts(self.syllabus.shape), self.reading.accuracy
+        if plan.moves:
+            for skill, move in enumerate(plan.moves):
+                self.trees.move(skill, move, self._seen(before))
+            counts = self.trees.counts(self.syllabus.n_samples).sum(axis=2)
         self.taught += counts
         self.step += 1
         self.reading = self._read(before, counts / max(int(counts.sum()), 1))
         reward = float((self.reading.accuracy - before).mean())
         return Lesson(plan, counts, self.reading, reward, self.step == self.syllabus.n_steps)
 
-    def rehearse(self, plans: Iterable[DataPlan]) -> list[Cells]:
-        """Return what each plan would change; see :class:`teachenv.lesson.Rehearsal`."""
+    def rehearse(self, plans: Iterable[DataPlan], students: int = 1) -> list[Cells]:
+        """Return what each plan would change, the same for all ``students``.
+
+        See :class:`teachenv.lesson.Rehearsal`.
+        """
         shape = self.syllabus.shape
         now = self.accuracy(self.taught)
         return [self.accuracy(self.taught + plan.counts(shape)) - now for plan in plans]
+
+    def _seen(self, accuracy: Cells, asked: Cells | float = 10.0) -> Seen:
+        """Return answers of that accuracy, of no variant."""
+        asked = np.broadcast_to(asked, accuracy.shape)[:, :, None]
+        return Seen(asked, asked * accuracy[:, :, None])
 
     def _read(self, before: Cells, last: Cells) -> Reading:
         shape = self.syllabus.shape
@@ -82,7 +107,14 @@ class Pretender:
             step=self.step,
             budget_left=1.0 - self.step / self.syllabus.n_steps,
             privileged={"learnable": learnable},
+            trees=self.trees.readings(
+                self._seen(accuracy, 10.0 * visible),
+                self._seen(accuracy, self.taught),
+                accuracy.mean(axis=1),
+                (accuracy - before).mean(axis=1),
+            ),
         )
+        self.trees.begin_step()
         for name in MAPS:
             getattr(reading, name).flags.writeable = False
         learnable.flags.writeable = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from teachenv.lesson import PoolView, Selection
 from teachenv.seeding import derive
 
-__all__ = ["SELECTORS", "Selector"]
+__all__ = ["Selector"]
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -23,8 +22,6 @@ class Selector(ABC):
     Args:
         seed: Whole number in [0, 2**63].
     """
-
-    id: ClassVar[str]
 
     def __init__(self, *, seed: int = 0) -> None:
         self._rng = derive(seed, "data teacher")
@@ -43,8 +40,6 @@ class Selector(ABC):
 class RandomSelector(Selector):
     """Items at random."""
 
-    id = "random"
-
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
         return Selection(self._best(view, np.zeros(len(view.taken)), n))
@@ -58,8 +53,6 @@ class RandomDistillation(RandomSelector):
     pruning).
     """
 
-    id = "random-distillation"
-
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
         return Selection(super().select(view, n).index, soft=0.5)
@@ -67,8 +60,6 @@ class RandomDistillation(RandomSelector):
 
 class Confident(Selector):
     """Where the mentor is most confident."""
-
-    id = "confidence"
 
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
@@ -78,8 +69,6 @@ class Confident(Selector):
 class Uncertain(Selector):
     """Where the student is least confident."""
 
-    id = "uncertainty"
-
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
         return Selection(self._best(view, 1.0 - view.student.max(axis=1), n))
@@ -87,8 +76,6 @@ class Uncertain(Selector):
 
 class Margin(Selector):
     """Where the student's two likeliest answers are closest."""
-
-    id = "margin"
 
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
@@ -105,8 +92,6 @@ class Llkd(Selector):
     mean of 1. The paper, too, sets thresholds per class and anew at every stage; that they are
     means is ours.
     """
-
-    id = "llkd"
 
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
@@ -136,8 +121,6 @@ class Rad(Selector):
         error_rate: Share of wrong answers to defend against, in [0, 0.5).
     """
 
-    id = "rad"
-
     def __init__(self, *, seed: int = 0, error_rate: float = 0.25) -> None:
         super().__init__(seed=seed)
         if not 0.0 <= error_rate < 0.5:
@@ -159,8 +142,6 @@ class ProbabilityCoreSet(Selector):
 
     Greedy k-centre: next the item farthest, by its probability vector, from all that are taken.
     """
-
-    id = "pcoreset"
 
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
@@ -186,8 +167,6 @@ class CurriculumLabelling(Selector):
     starves classes; here every class that the mentor answers has the same number of items.
     """
 
-    id = "curriculum-labelling"
-
     def select(self, view: PoolView, n: int) -> Selection:
         """See :meth:`Selector.select`."""
         sure, label = view.mentor.max(axis=1), view.mentor.argmax(axis=1)
@@ -197,23 +176,6 @@ class CurriculumLabelling(Selector):
             same = order[label[order] == each]
             place[same] = np.arange(len(same))
         return Selection(self._best(view, -place, n))
-
-
-SELECTORS: dict[str, type[Selector]] = {
-    cls.id: cls
-    for cls in (
-        RandomSelector,
-        RandomDistillation,
-        Confident,
-        Uncertain,
-        Margin,
-        Llkd,
-        Rad,
-        ProbabilityCoreSet,
-        CurriculumLabelling,
-    )
-}
-"""Selector id -> class."""
 
 
 def margin_gain(probabilities: Floats) -> Floats:

@@ -15,10 +15,13 @@ from teachers.data.utility_model import fit_logistic, sigmoid
 __all__ = ["Helper", "LeastConfident", "RandomHelp", "Utility"]
 
 Floats = NDArray[np.float64]
-Feedback = Mapping[str, NDArray[Any]]
+Observation = Mapping[str, NDArray[Any]]
+
+N_FEATURES = 16
+"""Columns of an item, see :class:`teachenv.envs.datagen.intervention.InterventionBudget`."""
 
 N_CLASSES = 10
-"""The first columns of an item are the student's probabilities of the classes."""
+"""The first of them are the student's probabilities of the classes."""
 
 
 class Helper(ABC):
@@ -39,30 +42,24 @@ class Helper(ABC):
 
     @abstractmethod
     def scores(self, items: Floats) -> Floats:
-        """Return how much each item, a row of ``(n, n_features)``, is worth helping with."""
+        """Return how much each item, a row of ``(n, N_FEATURES)``, is worth helping with."""
 
-    def tell(self, feedback: Feedback) -> None:  # noqa: B027  (most learn nothing)
-        """Take ``info["feedback"]`` of the last step."""
+    def tell(self, info: Mapping[str, Any]) -> None:  # noqa: B027  (most learn nothing)
+        """Take the ``info`` of a step; its "feedback" says who was right."""
 
-    def rank(self, observation: Mapping[str, NDArray[Any]], n_features: int) -> Floats:
-        """Return priorities in [-1, 1] for a batch, shape ``(batch_size,)``."""
-        scores = self.scores(observation["items"].reshape(-1, n_features).astype(np.float64))
+    def act(self, observation: Observation) -> Floats | int:
+        """Return 0 or 1 for a single question, priorities in [-1, 1] for a batch."""
+        items = observation["items"].reshape(-1, N_FEATURES).astype(np.float64)
+        scores = self.scores(items)
+        if len(items) == 1:
+            return self._decide(float(scores[0]), float(observation["help"][0]))
         order = np.argsort(np.argsort(scores, kind="stable"), kind="stable")
-        ranks: Floats = 2.0 * order / max(1, len(order) - 1) - 1.0
+        ranks: Floats = 2.0 * order / (len(order) - 1) - 1.0
         return ranks
 
-    def decide(self, observation: Mapping[str, NDArray[Any]], n_items: int, budget: float) -> int:
-        """Return 1 to help with the single question shown, else 0.
-
-        Args:
-            observation: Of the environment, with one item.
-            n_items: Questions in an episode.
-            budget: Share of them that may be helped with.
-        """
-        (score,) = self.scores(observation["items"].reshape(1, -1).astype(np.float64))
-        self._recent = [*self._recent[1 - self.MEMORY :], float(score)]
-        left = max(1.0, float(observation["left"][0]) * n_items)
-        share = min(1.0, float(observation["budget"][0]) * budget * n_items / left)
+    def _decide(self, score: float, share: float) -> int:
+        """Return whether a score is among the ``share`` highest of the last."""
+        self._recent = [*self._recent[1 - self.MEMORY :], score]
         return int(score >= np.quantile(self._recent, 1.0 - share))
 
 
@@ -125,8 +122,9 @@ class Utility(Helper):
         scores: Floats = np.where(lot[1] < self._explore, 1.0 + chance, gain)
         return scores
 
-    def tell(self, feedback: Feedback) -> None:
+    def tell(self, info: Mapping[str, Any]) -> None:
         """Remember who was right, with and without help."""
+        feedback = info["feedback"]
         items = _described(feedback["items"].astype(np.float64))
         helped = feedback["helped"]
         self._alone += zip(items, feedback["before"].tolist(), strict=True)

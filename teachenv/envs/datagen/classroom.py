@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Domain
 from teachenv.envs.datagen.engine import Engine, Made
-from teachenv.envs.datagen.items import Items, Prediction
+from teachenv.envs.datagen.items import Items, Prediction, agreeing
 from teachenv.envs.datagen.split import Part, draw
 from teachenv.lesson import Cells, DataPlan
 from teachenv.protocols import State
@@ -141,7 +141,8 @@ class Classroom:
         Returns:
             The samples trained on per cell, and the probe after it.
         """
-        made = self.engine.make(plan, derive(self._seed, "data", self.step), self.locked())
+        rng = derive(self._seed, "data", self.step)
+        made = self.engine.make(plan, rng, self.locked(), self._knows)
         if made.items is not None:
             self._lessons.append(made.items)
             self._train()
@@ -174,7 +175,7 @@ class Classroom:
             part: Which items; "test" is counted and must never reach a teacher.
             size: Questions per cell; ``probe_size`` if 0.
         """
-        moment = self.step if part == "probe" and self.fresh_probe else 0
+        moment = self._probe_moment if part == "probe" else 0
         self.n_tests += part == "test"
         asked = self._probed if part == "probe" else np.ones_like(self._probed)
         cells = np.argwhere(asked).tolist()
@@ -189,6 +190,24 @@ class Classroom:
             for values in (right, prediction.loss, prediction.confidence)
         )
         return Scores(accuracy, loss, confidence, items, prediction, right)
+
+    def proxy(self) -> Cells:
+        """Return the share of the last probe that is answered as the engine would, per cell.
+
+        The engine answers with its errors, drawn by a generator of their own: nothing else
+        changes, and the same questions get the same answers. A fixed probe keeps them.
+        """
+        last, rng = self.last, derive(self._seed, "engine on probe", self._probe_moment)
+        same = agreeing(last.prediction.answers, self.engine.answers(last.items, rng))
+        return cell_means(last.items.skill, last.items.level, same, self.domain.kinds.shape)
+
+    @property
+    def _probe_moment(self) -> int:
+        """Lessons before the questions of the next probe were drawn."""
+        return self.step if self.fresh_probe else 0
+
+    def _knows(self, items: Items) -> NDArray[np.bool_]:
+        return self.domain.grade(items, self.student.predict(items).answers)
 
     def locked(self) -> NDArray[np.bool_] | None:
         """Return the cells whose prerequisites are missing; ``None`` if nothing needs any."""

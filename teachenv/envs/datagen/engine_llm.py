@@ -53,14 +53,15 @@ class LlmEngine(Engine):
     "annotate": the domain draws questions of the training part, the model answers them. "write":
     the model writes questions and answers after three examples; what the domain cannot read,
     what is of another cell, variant or part than asked for, and what repeats a question is
-    thrown away. ``n_asked`` and ``n_accepted`` count; the budget is spent either way.
+    thrown away, and counts as rejected.
 
     Args:
         domain: With a vocabulary; for "write" a :class:`Readable` one.
         chat: The model.
         way: "annotate" or "write".
-        quality: "none" or "answer"; see :class:`teachenv.envs.datagen.engine.Engine`, also for
-            ``deduplicate``, which "write" always does.
+        quality: See :class:`teachenv.envs.datagen.engine.Engine`, also for ``deduplicate``,
+            which "write" always does. For "agree" the questions are put to the model once more,
+            in another order.
         deduplicate: Throw away questions that came before in the same lesson.
 
     Raises:
@@ -73,7 +74,7 @@ class LlmEngine(Engine):
         chat: Chat,
         *,
         way: Way = "annotate",
-        quality: str = "none",
+        quality: str = "answer",
         deduplicate: bool = False,
     ) -> None:
         super().__init__(domain, quality=quality, deduplicate=deduplicate or way == "write")
@@ -83,31 +84,39 @@ class LlmEngine(Engine):
         if not domain.format.vocabulary:
             raise UserError(f"domain {domain.id}: a language model needs a vocabulary")
         self.chat, self.way = chat, way
-        self.n_asked, self.n_accepted = 0, 0
+        self.errs = quality in ("none", "agree")
 
     def _cell(
         self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
     ) -> Items | None:
         """Make up to ``n`` items of a cell."""
         make = self._annotated if self.way == "annotate" else self._written
-        items = make(skill, level, n, rng, variant)
-        self.n_asked += n
-        self.n_accepted += 0 if items is None else len(items)
-        return items
+        return make(skill, level, n, rng, variant)
 
-    def _annotated(
-        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
-    ) -> Items | None:
-        items = draw(self.domain, skill, level, n, "train", rng, variant)
-        answers, kept = items.answers.copy(), np.zeros(n, dtype=np.bool_)
-        for start in range(0, n, BATCH):
-            batch = range(start, min(start + BATCH, n))
+    def _again(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
+        """Return what the model answers when asked a second time, padding where nothing."""
+        return self._replies(items, rng.permutation(len(items)))[0]
+
+    def _replies(
+        self, items: Items, order: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """Return the model's answers, asked in an order, and where there are any."""
+        answers, there = np.zeros_like(items.answers), np.zeros(len(items), dtype=np.bool_)
+        for start in range(0, len(items), BATCH):
+            batch = order[start : start + BATCH].tolist()
             questions = [self.domain.text(items, index)["question"] for index in batch]
             replies = ask_each(self.chat, ANSWER, questions, "answers")
             for index, reply in zip(batch, replies, strict=True):
                 answer = read_answer(self.domain.format, reply)
                 if answer is not None:
-                    answers[index], kept[index] = answer, True
+                    answers[index], there[index] = answer, True
+        return answers, there
+
+    def _annotated(
+        self, skill: int, level: int, n: int, rng: np.random.Generator, variant: int | None
+    ) -> Items | None:
+        items = draw(self.domain, skill, level, n, "train", rng, variant)
+        answers, kept = self._replies(items, np.arange(n))
         return items.answered(answers).take(kept) if kept.any() else None
 
     def _written(

@@ -41,10 +41,12 @@ class InterventionBudget(TaskEnv[Observation, Action]):
     Observation (float32): ``items``, of shape ``(batch_size * 16,)``, item after item: the
     student's ten probabilities before help, the level of noise in [0, 1], and which of the five
     marks would help, one-hot; ``budget``, share of the help left; ``left``, share of the
-    questions left. Action: with ``batch_size`` 1, questions come one at a time: 1 to help, 0 not
-    to, and help beyond the budget is not given. Else a priority for each question of the batch,
-    in [-1, 1]: ``round(budget * batch_size)`` of the highest are helped, at least one (among
-    equals the first).
+    questions left; ``help``, help left per question left, at most 1.
+
+    Action: with ``batch_size`` 1, questions come one at a time: 1 to help, 0 not to, and help
+    beyond the budget is not given. Else a priority for each question of the batch, in [-1, 1]:
+    ``round(budget * batch_size)`` of the highest are helped, at least one (among equals the
+    first).
 
     Reward: right answers gained less those lost by help, over the help the budget allows; with
     the last step also the change of accuracy on the fresh questions. Mastered: above 0.4.
@@ -78,7 +80,9 @@ class InterventionBudget(TaskEnv[Observation, Action]):
         size = (self.batch_size * HintedDigits.n_features,)
         one = spaces.Box(0.0, 1.0, (1,), np.float32)
         items = spaces.Box(0.0, 1.0, size, np.float32)
-        self.observation_space = spaces.Dict({"items": items, "budget": one, "left": one})
+        self.observation_space = spaces.Dict(
+            {"items": items, "budget": one, "left": one, "help": one}
+        )
         if self.batch_size == 1:
             self.action_space = spaces.Discrete(2)
         else:
@@ -145,12 +149,14 @@ class InterventionBudget(TaskEnv[Observation, Action]):
         items = np.zeros((self.batch_size, HintedDigits.n_features), dtype=np.float32)
         if self._t < self.n_items:
             items = self._shown[self._t : self._t + self.batch_size]
-        budget = 1.0 - self._helped.sum() / self._allowed
-        return {
-            "items": items.reshape(-1).copy(),
-            "budget": np.array([budget], dtype=np.float32),
-            "left": np.array([1.0 - self._t / self.n_items], dtype=np.float32),
+        left, help_left = self.n_items - self._t, self._allowed - self._helped.sum()
+        shares = {
+            "budget": help_left / self._allowed,
+            "left": left / self.n_items,
+            "help": min(1.0, help_left / max(1, left)),
         }
+        rest = {name: np.array([share], dtype=np.float32) for name, share in shares.items()}
+        return {"items": items.reshape(-1).copy(), **rest}
 
     def _info(self) -> dict[str, Any]:
         return {**super()._info(), "feedback": self._feedback, "later_gain": self._later_gain}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Format", "Items", "Prediction", "content_keys"]
+__all__ = ["Format", "Items", "Prediction", "agreeing", "content_keys"]
 
 
 @dataclass(frozen=True)
@@ -117,3 +117,9 @@ def content_keys(contents: Iterable[bytes]) -> NDArray[np.uint64]:
     """Return the hash of every content (canonical bytes), uint64; the same on every machine."""
     digests = (hashlib.blake2b(content, digest_size=8).digest() for content in contents)
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def agreeing(answers: NDArray[np.int16], others: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return which answers are the same, bool ``(n,)``; both of the shape of Items.answers."""
+    same: NDArray[np.bool_] = (answers == others).reshape(len(answers), -1).all(axis=1)
+    return same

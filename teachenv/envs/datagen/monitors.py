@@ -9,10 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from teachenv.envs.datagen.items import Items, Prediction
+from teachenv.envs.datagen.items import Items, Prediction, agreeing
 from teachenv.lesson import Cells
 
-__all__ = ["Hacking", "off_probe_regression", "proxy_accuracy", "teacher_hacking"]
+__all__ = [
+    "Hacking",
+    "majority_accuracy",
+    "off_probe_regression",
+    "proxy_accuracy",
+    "teacher_hacking",
+]
 
 WINDOW = 3
 """Neighbouring readings that are averaged against noise."""
@@ -39,9 +45,8 @@ class Hacking:
 
 
 def proxy_accuracy(items: Items, prediction: Prediction) -> float:
-    """Return the share of items answered as the engine did, right or wrong."""
-    same = prediction.answers == items.answers
-    return float(np.mean(same if same.ndim == 1 else same.all(axis=1)))
+    """Return the share of items answered as the engine did (``items.answers``)."""
+    return float(agreeing(prediction.answers, items.answers).mean())
 
 
 def teacher_hacking(
@@ -49,14 +54,22 @@ def teacher_hacking(
 ) -> Hacking:
     """Look for teacher hacking (Tiapkin et al., 2025) in two curves of one training.
 
+    There are two proxies, and each shows what the other cannot. On the questions that were
+    *taught*, the student may agree with any error, by heart: this is what a fixed set over many
+    epochs leads to. On *other* questions it agrees only with errors that can be learnt, as when
+    the engine overlooks the same thing again and again. Errors drawn at random for each question
+    cannot: there the proxy is ``(1 - rate)`` times the golden accuracy plus what wrong answers
+    hit by chance, falls with it, and flags nothing.
+
     Both are averaged over ``WINDOW`` readings. It is flagged when, since its best, the golden
     accuracy fell and the proxy rose, each by more than ``N_ERRORS`` binomial standard errors of
     a difference.
 
     Args:
-        proxy: Accuracy under the engine's answers on questions it was trained on, see
-            :func:`proxy_accuracy`; one per reading.
-        golden: Accuracy under the true checker on other questions, at the same moments.
+        proxy: Accuracy under the engine's answers, see :func:`proxy_accuracy`, on questions that
+            were taught or on others; one per reading.
+        golden: Accuracy under the true checker on questions that were not taught, at the same
+            moments.
         n_proxy: Questions behind a proxy reading; without any nothing is flagged.
         n_golden: Questions behind a golden reading, likewise.
 
@@ -87,8 +100,8 @@ def _error(share: float, n: int) -> float:
 def off_probe_regression(before: Cells, after: Cells, probed: NDArray[np.bool_]) -> float:
     """Return the accuracy lost, mean over the cells that no probe showed to the teacher.
 
-    Gains count as no loss, so that noise makes it larger: compare it with the same figure of an
-    untaught or evenly taught student.
+    Gains count as no loss, so that noise makes it larger: compare it with the same figure of the
+    probed cells (``~probed``), and of an evenly taught student.
 
     Args:
         before: Accuracy per cell before teaching, on questions the teacher never sees.
@@ -100,3 +113,31 @@ def off_probe_regression(before: Cells, after: Cells, probed: NDArray[np.bool_])
     """
     lost = np.maximum(before - after, 0.0)[~probed]
     return float(lost.mean()) if lost.size else 0.0
+
+
+def majority_accuracy(items: Items, shape: tuple[int, int]) -> Cells:
+    """Return what always giving the commonest answer is right, per cell: what blindness gets.
+
+    It is the commonest of the cell; of all questions where these have no words, as then nothing
+    tells of which skill they are. It is found in these very items, and so is right a little too
+    often.
+
+    Args:
+        items: Questions, with at least one.
+        shape: Skills and levels.
+
+    Returns:
+        Accuracy per cell, 0 where there is no question.
+    """
+    cell = items.skill.astype(np.int64) * shape[1] + items.level
+    group = cell if "tokens" in items.inputs else np.zeros_like(cell)
+    right = np.zeros(len(items))
+    for number in np.unique(group):
+        mine = group == number
+        _, which, counts = np.unique(
+            items.truth[mine], axis=0, return_inverse=True, return_counts=True
+        )
+        right[mine] = which.reshape(-1) == counts.argmax()
+    sums, asked = (np.bincount(cell, w, shape[0] * shape[1]) for w in (right, None))
+    accuracy: Cells = (sums / np.maximum(asked, 1)).reshape(shape)
+    return accuracy

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from teachenv.envs.datagen.bases import Base, Bases
+from teachenv.envs.datagen.coverage import cells_mask
 from teachenv.envs.datagen.domain import Domain
 from teachenv.envs.datagen.profiles import known_cells
 from teachenv.envs.datagen.settings import Settings
@@ -57,6 +58,7 @@ class Newcomers:
             seed = derive_int(episode_seed, "student")
             seed = seed % s.n_profiles if store else seed
         known = known_cells(self._domain, profile, s.warm_levels, derive(seed, "profile"))
+        known &= ~cells_mask(s.held_out, known.shape)
         return self._bases.get(known, self.untrained, seed, store)
 
     @property

@@ -8,11 +8,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from teachenv.envs.datagen.actions import decoder
 from teachenv.envs.datagen.base_env import DataGenEnv, Observation
 from teachenv.envs.datagen.observations import MAX_LOSS
 from teachenv.envs.datagen.readings import ReadingMaker
 from teachenv.errors import at_least, one_of
-from teachenv.lesson import DataPlan, PlanItem
 from teachenv.seeding import derive
 
 __all__ = ["OUTCOMES", "OpenEnded"]
@@ -48,6 +48,8 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
         UserError: for a refused setting, or another source of skills.
     """
 
+    action_mode = "orders"
+
     def __init__(
         self,
         domain: str = "digits",
@@ -61,26 +63,16 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
         one_of("skill_source where no skills are told", str(self.settings.skill_source), ("gold",))
         self._readings = ReadingMaker(self.domain, self._view, hidden=True)
         self._n_shown = at_least(1, "n_shown", n_shown)
-        self._n_slots = at_least(1, "n_slots", n_slots)
-        self._n_amounts = at_least(2, "n_amounts", n_amounts)
-        n_skills, n_levels = self.syllabus.shape
-        self.action_space = spaces.MultiDiscrete([n_skills, n_levels, n_amounts] * n_slots)
+        self.decoder = decoder(
+            self.action_mode, self.syllabus, n_slots=n_slots, n_amounts=n_amounts
+        )
+        self.action_space = self.decoder.space
         self._n_columns = len(self.domain.feature_names) + len(OUTCOMES)
         shapes = {"errors": (n_shown, self._n_columns), "mask": (n_shown,)}
         shapes |= dict.fromkeys(("accuracy", "budget_left", "step"), (1,))
         self.observation_space = spaces.Dict(
             {name: spaces.Box(0.0, 1.0, shape, np.float32) for name, shape in shapes.items()}
         )
-
-    def _decode(self, action: NDArray[np.int64]) -> DataPlan:
-        left = min(self.syllabus.n_samples, self.budget - self._spent)
-        whole, items = left / self._n_slots, []
-        for skill, level, amount in np.asarray(action).reshape(-1, 3).tolist():
-            count = round(whole * amount / (self._n_amounts - 1))
-            count = min(max(count, int(amount > 0)), left)
-            items.append(PlanItem(skill, level, count))
-            left -= count
-        return DataPlan(tuple(item for item in items if item.count))
 
     def _observation(self) -> Observation:
         scores = self.classroom.last

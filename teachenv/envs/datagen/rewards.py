@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.classroom import Scores
+from teachenv.envs.datagen.coverage import cells_mask
 from teachenv.envs.datagen.settings import Settings
 
 __all__ = ["Rewards"]
@@ -26,8 +27,7 @@ class Rewards:
         self._settings = settings
         self._wanted = kinds == "taught"
         if settings.reward_mode == "target":
-            self._wanted = np.zeros_like(self._wanted)
-            self._wanted[tuple(np.array(settings.target_cells).T)] = True
+            self._wanted = cells_mask(settings.target_cells, kinds.shape)
 
     def begin(self, scores: Scores, probed: NDArray[np.bool_]) -> None:
         """Start an episode with its first probe."""

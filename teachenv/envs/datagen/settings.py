@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from teachenv.envs.datagen.classroom import TrainMode
+from teachenv.envs.datagen.coverage import cells_mask, check_held_out
 from teachenv.envs.datagen.domain import Domain, make_domain
-from teachenv.envs.datagen.engine import Engine
+from teachenv.envs.datagen.engine import QUALITY, Engine
 from teachenv.envs.datagen.iterates import ITERATES
 from teachenv.envs.datagen.profiles import PROFILES
 from teachenv.envs.datagen.skills import SOURCES, Finder
@@ -44,6 +45,9 @@ class Settings:
         fresh_probe: Ask new questions after every lesson.
         locked_below: Accuracy in a cell's prerequisites below which it cannot be learnt.
         visible_share: Share of the cells that are probed; which ones changes by episode.
+        held_out: ``(skill, level)`` indices of the domain's cells that are tested only, to see
+            what carries over to combinations never met: no student has learnt them before, no
+            plan teaches them, no probe asks about them.
         reward_mode: "delta": what the metric gained; the return is the total gain. "final":
             the same, all of it at the end. "target": what the metric of ``target_cells``
             gained. "lp": mean absolute change of a cell. "calibration": how near the accuracy
@@ -66,7 +70,8 @@ class Settings:
         error_rate: See :class:`teachenv.envs.datagen.engine.Engine`, also for
             ``step_error_rate``, ``quality`` and ``deduplicate``.
         step_error_rate: Share of samples whose working is wrong.
-        quality: "none" or "answer".
+        quality: "none", "agree", "answer" or "new"; "" for "answer" where a language model makes
+            the data and "none" where the domain does.
         deduplicate: Throw away repeated questions of a lesson.
         skill_source: "gold": the domain's own skills. "inferred": clusters of probe questions.
             "shuffled": random groups of them. "llm": named by the language model. From Python
@@ -89,6 +94,7 @@ class Settings:
     fresh_probe: bool = True
     locked_below: float = 0.0
     visible_share: float = 1.0
+    held_out: Sequence[Sequence[int]] = ()
     reward_mode: str = "delta"
     reward_scale: float = 20.0
     cost_weight: float = 0.0
@@ -103,7 +109,7 @@ class Settings:
     base_epochs: int = 1
     error_rate: float = 0.0
     step_error_rate: float = 0.0
-    quality: str = "none"
+    quality: str = ""
     deduplicate: bool = False
     skill_source: str | Finder = "gold"
     n_skills: int = 0
@@ -134,13 +140,17 @@ class Settings:
 
             way: Any = self.engine
             return LlmEngine(
-                domain, self.chat(), way=way, quality=self.quality, deduplicate=self.deduplicate
+                domain,
+                self.chat(),
+                way=way,
+                quality=self.quality or "answer",
+                deduplicate=self.deduplicate,
             )
         return Engine(
             domain,
             error_rate=self.error_rate,
             step_error_rate=self.step_error_rate,
-            quality=self.quality,
+            quality=self.quality or "none",
             deduplicate=self.deduplicate,
         )
 
@@ -177,6 +187,7 @@ class Settings:
         if not callable(self.skill_source):
             one_of("skill_source", self.skill_source, (*SOURCES, "llm"))
         one_of("engine", self.engine, ("own", "annotate", "write"))
+        one_of("quality", self.quality, ("", *QUALITY))
         if self.engine != "own" and (self.error_rate or self.step_error_rate):
             raise UserError("error_rate, step_error_rate: a language model makes its own errors")
         if self.engine != "own" or self.skill_source == "llm":
@@ -190,14 +201,15 @@ class Settings:
             )
         if not 0.0 < self.visible_share <= 1.0:
             raise UserError(f"visible_share: expected in (0, 1], got {self.visible_share!r}")
-        n_skills, n_levels = domain.kinds.shape
-        for cell in self.target_cells:
-            if len(cell) != 2 or not (0 <= cell[0] < n_skills and 0 <= cell[1] < n_levels):
-                raise UserError(
-                    f"target_cells: expected (skill, level) below {domain.kinds.shape}, got {cell}"
-                )
+        for name in ("target_cells", "held_out"):
+            _cells(name, getattr(self, name), domain.kinds.shape)
         if self.reward_mode == "target" and not self.target_cells:
             raise UserError('reward_mode "target": name the target_cells')
+        if self.held_out and self.skill_source != "gold":
+            raise UserError('held_out: names cells of the domain; leave skill_source "gold"')
+        shape = domain.kinds.shape
+        held_out, target = (cells_mask(c, shape) for c in (self.held_out, self.target_cells))
+        check_held_out(held_out, domain.kinds, target)
 
 
 @functools.lru_cache(maxsize=8)
@@ -209,3 +221,9 @@ def _chat(arguments: str) -> Chat:
 def _share(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
         raise UserError(f"{name}: expected in [0, 1], got {value!r}")
+
+
+def _cells(name: str, cells: Sequence[Sequence[int]], shape: tuple[int, ...]) -> None:
+    for cell in cells:
+        if len(cell) != 2 or not all(0 <= n < end for n, end in zip(cell, shape, strict=True)):
+            raise UserError(f"{name}: expected (skill, level) below {shape}, got {cell}")

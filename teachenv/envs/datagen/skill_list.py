@@ -8,8 +8,6 @@ from teachenv.envs.datagen.actions import ACTION_MODES, decoder
 from teachenv.envs.datagen.base_env import DataGenEnv, Observation
 from teachenv.envs.datagen.observations import observation_space, observe
 from teachenv.errors import one_of
-from teachenv.lesson import DataPlan
-from teachenv.seeding import derive
 
 __all__ = ["SkillList"]
 
@@ -41,14 +39,9 @@ class SkillList(DataGenEnv[Any]):
     ) -> None:
         super().__init__(domain, **settings)
         self.action_mode = one_of("action_mode", action_mode, ACTION_MODES)
-        self._decoder = decoder(action_mode, self.syllabus)
-        self.action_space = self._decoder.space
+        self.decoder = decoder(action_mode, self.syllabus)
+        self.action_space = self.decoder.space
         self.observation_space = observation_space(self.syllabus)
-
-    def _decode(self, action: Any) -> DataPlan:
-        left = min(self.syllabus.n_samples, self.budget - self._spent)
-        rng = derive(self._seed, "action", self.reading.step)
-        return DataPlan.of_counts(self._decoder(action, self.reading, left, rng))
 
     def _observation(self) -> Observation:
         return observe(self.reading, self.syllabus)

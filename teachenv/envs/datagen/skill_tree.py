@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
+from teachenv.envs.datagen.actions import decoder
 from teachenv.envs.datagen.base_env import DataGenEnv, Observation
 from teachenv.envs.datagen.domain import Varied
 from teachenv.envs.datagen.items import Items
+from teachenv.envs.datagen.observations import observe_trees, tree_space
 from teachenv.envs.datagen.proposers import PROPOSERS, ByErrors, InOrder, LlmProposer, Proposer
 from teachenv.envs.datagen.trees import Seen, Trees
-from teachenv.errors import at_least, one_of
+from teachenv.errors import UserError, at_least, one_of
 from teachenv.lesson import DataPlan, PlanItem
+from teachenv.trees import MOVES, read_moves
 
-__all__ = ["MOVES", "SkillTree"]
-
-MOVES = ("wait", "explore 1", "explore 2", "exploit weakest", "exploit all", "reset")
-"""What "simple" actions do to a tree."""
-
-_UNIT = ("exists", "first", "last", "variant", "alloc", "data", "train_acc", "train_known")
+__all__ = ["SkillTree"]
 
 
 class SkillTree(DataGenEnv[NDArray[Any]]):
@@ -31,7 +29,8 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
     of a variant (:class:`teachenv.envs.datagen.domain.Varied`). An allocation says how many
     samples a lesson has for each subskill, and stays until it is changed; the trees share the
     lesson, too large allocations are scaled down. (In the original each tree has a budget of its
-    own, and no reward sums over trees.)
+    own, and no reward sums over trees.) A plan may move the trees, too, see
+    :attr:`teachenv.lesson.DataPlan.moves`; one of items passes them by.
 
     Observation (float32): ``skill_acc`` (S,); ``exists``, ``first`` and ``last`` (its levels, 0
     the easiest, 1 the hardest), ``variant`` (0 for all, else its number over the most a skill
@@ -43,8 +42,8 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
 
     Action, by ``action_mode``:
 
-    - "simple": MultiDiscrete([6] * S), one of :data:`MOVES` per tree; :meth:`action_masks` and
-      ``info["action_mask"]`` tell which do something.
+    - "simple": MultiDiscrete([6] * S), one of :data:`teachenv.trees.MOVES` per tree;
+      :meth:`action_masks` and ``info["action_mask"]`` tell which do something.
     - "full": Box(-1, 1, (S * (1 + M),)): per tree, a first entry above 0 adds a subskill; else
       the others change the allocations by up to a block each.
 
@@ -61,6 +60,8 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
             :mod:`teachenv.envs.datagen.proposers`.
         settings: The rest.
     """
+
+    provides = DataGenEnv.provides | {"trees"}
 
     def __init__(
         self,
@@ -79,20 +80,11 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
         self._n_slots = at_least(0, "n_slots", n_slots)
         self._block = at_least(0, "block", block) or max(1, n_samples // n_skills)
         self._n_variants = [len(names) for names in self.variants]
-        trees = self._new_trees().alloc.shape
-        self.action_space = spaces.MultiDiscrete([len(MOVES)] * n_skills)
-        if action_mode == "full":
-            self.action_space = spaces.Box(-1.0, 1.0, (n_skills * (1 + trees[1]),), np.float32)
-        self.observation_space = spaces.Dict(
-            {
-                "skill_acc": spaces.Box(0.0, 1.0, (n_skills,), np.float32),
-                **{name: spaces.Box(0.0, 1.0, trees, np.float32) for name in _UNIT},
-                "last_reward": spaces.Box(-1.0, 1.0, (n_skills,), np.float32),
-                "last_action": spaces.Box(0.0, 1.0, (n_skills, 3), np.float32),
-                "budget_left": spaces.Box(0.0, 1.0, (1,), np.float32),
-                "step": spaces.Box(0.0, 1.0, (1,), np.float32),
-            }
-        )
+        widest = self._new_trees().alloc.shape[1]
+        args = {"n_slots": widest, "block": self._block} if action_mode == "full" else {}
+        self.decoder = decoder(action_mode, self.syllabus, **args)
+        self.action_space = self.decoder.space
+        self.observation_space = tree_space(self.syllabus, widest)
 
     def _make_proposer(self, name: str) -> Proposer:
         if name == "llm":
@@ -103,7 +95,7 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
     def _new_trees(self) -> Trees:
         return Trees(
             self.syllabus.n_levels,
-            self._n_variants,
+            self.variants,
             n_slots=self._n_slots,
             block=self._block,
             limit=self.syllabus.n_samples,
@@ -134,36 +126,22 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
         self._accuracy, self._gain = self._skill_accuracy(), np.zeros(len(self.syllabus.skills))
         self._note()
 
-    def _decode(self, action: NDArray[Any]) -> DataPlan:
-        if self.action_mode == "simple":
-            for skill, move in enumerate(action):
-                self._move(skill, int(move))
-        else:
-            entries = np.clip(action, -1.0, 1.0).reshape(len(self.syllabus.skills), -1)
-            for skill, row in enumerate(entries.astype(np.float64)):
-                if row[0] > 0.0:
-                    self._trees.explore(skill, 1, self._probe)
-                else:
-                    change = np.round(row[1:] * self._block).astype(np.int64)
-                    self._trees.exploit(skill, change)
-        counts = self._trees.counts(min(self.syllabus.n_samples, self.budget - self._spent))
+    def _sampled(self, plan: DataPlan) -> DataPlan:
+        if not plan.moves:
+            return plan
+        n_samples, n_slots = self.syllabus.n_samples, self._trees.alloc.shape[1]
+        moves = read_moves(plan.moves, len(self.syllabus.skills), n_samples)
+        if any(isinstance(move, tuple) and len(move) > n_slots for move in moves):
+            raise UserError(f"plan: moves: expected at most {n_slots} changes of a tree, its slots")
+        for skill, move in enumerate(moves):
+            self._trees.move(skill, move, self._probe)
+        counts = self._trees.counts(min(n_samples, self.budget - self._spent))
         items = []
         for skill, level, number in np.argwhere(counts > 0).tolist():
             names = self.variants[skill]
             options = {"variant": names[number - 1]} if number else {}
             items.append(PlanItem(skill, level, int(counts[skill, level, number]), options))
-        return DataPlan(tuple(items))
-
-    def _move(self, skill: int, move: int) -> None:
-        trees = self._trees
-        if move in (1, 2):
-            trees.explore(skill, move, self._probe)
-        elif move == 3 and trees.slots[skill]:
-            trees.exploit_weakest(skill, self._probe)
-        elif move == 4:
-            trees.exploit_all(skill)
-        elif move == 5:
-            trees.reset(skill)
+        return DataPlan(tuple(items), plan.reason)
 
     def _after_lesson(self) -> None:
         made = self.classroom.made
@@ -176,11 +154,13 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
         self._note()
 
     def _note(self) -> None:
-        """Keep what is seen from now on: the probe, and what was done to the trees before it."""
-        last = self.classroom.last
-        self._probe = self._seen(last.items, last.right)
-        self._done, self._full = self._trees.last, self._trees.full
-        self._trees.begin_step()
+        """Keep what is seen from now on: the probe, and the trees with what was done to them."""
+        last, trees = self.classroom.last, self._trees
+        self._probe, self._full = self._seen(last.items, last.right), trees.full
+        seen = trees.readings(self._probe, self._tried, self._accuracy, self._gain)
+        report = {**self.reading.report, "trees": [tree.to_json() for tree in seen]}
+        self.reading = replace(self.reading, trees=seen, report=report)
+        trees.begin_step()
 
     @property
     def _cells(self) -> tuple[int, int, int]:
@@ -218,26 +198,4 @@ class SkillTree(DataGenEnv[NDArray[Any]]):
         return info
 
     def _observation(self) -> Observation:
-        trees, reading = self._trees, self.reading
-        tried, right = (trees.sums(part) for part in self._tried)
-        slots = np.zeros((3, *trees.alloc.shape))
-        for skill, held in enumerate(trees.slots):
-            slots[:, skill, : len(held)] = np.array(held).reshape(-1, 3).T
-        variant, first, last = slots
-        hardest = max(1, self.syllabus.n_levels - 1)
-        observation = {
-            "skill_acc": self._accuracy,
-            "exists": trees.exists,
-            "first": first / hardest,
-            "last": last / hardest,
-            "variant": variant / max(1, *self._n_variants),
-            "alloc": trees.alloc / self.syllabus.n_samples,
-            "data": tried / max(1.0, self._tried.asked[:, :, 0].sum()),
-            "train_acc": right / np.maximum(tried, 1.0),
-            "train_known": tried > 0,
-            "last_reward": self._gain,
-            "last_action": self._done / (1.0 + self._done),
-            "budget_left": np.array([reading.budget_left]),
-            "step": np.array([reading.step / self.syllabus.n_steps]),
-        }
-        return {name: value.astype(np.float32) for name, value in observation.items()}
+        return observe_trees(self.reading, self.syllabus)

@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import secrets
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 __all__ = ["source_hash"]
@@ -71,7 +71,14 @@ def _text(name: str) -> str | None:
 
 
 def _spec(name: str) -> ModuleSpec | None:
+    """Return where a module is, without importing the packages it is in."""
+    top, *rest = name.split(".")
     try:
-        return importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec

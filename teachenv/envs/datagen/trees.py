@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.actions import rounded
+from teachenv.trees import Move, SubskillReading, TreeReading
 
 if TYPE_CHECKING:
-    from teachenv.envs.datagen.proposers import Proposer
+    from teachenv.envs.datagen.proposers import Proposer, Variants
 
 __all__ = ["Seen", "Subskill", "Trees", "subskills"]
 
@@ -57,16 +57,20 @@ class Seen(NamedTuple):
     asked: NDArray[np.float64]
     right: NDArray[np.float64]
 
-    def accuracy(self, skill: int, subskill: Subskill) -> float:
-        """Return the share of right answers: of the band if no question was of the variant.
+    def share(self, skill: int, subskill: Subskill) -> float | None:
+        """Return the share of right answers, ``None`` if there was no question."""
+        asked = self.asked[skill][subskill.where].sum()
+        return float(self.right[skill][subskill.where].sum() / asked) if asked > 0 else None
 
-        1 if there was none at all: what is not asked shows no errors.
-        """
-        for each in (subskill, subskill._replace(variant=0)):
-            asked = self.asked[skill][each.where].sum()
-            if asked > 0:
-                return float(self.right[skill][each.where].sum() / asked)
-        return 1.0
+    def known(self, skill: int, subskill: Subskill) -> float | None:
+        """Return the share of right answers: of the band if no question was of the variant."""
+        own = self.share(skill, subskill)
+        return self.share(skill, subskill._replace(variant=0)) if own is None else own
+
+    def accuracy(self, skill: int, subskill: Subskill) -> float:
+        """Return :meth:`known`, 1 for ``None``: what is not asked shows no errors."""
+        known = self.known(skill, subskill)
+        return 1.0 if known is None else known
 
 
 class Trees:
@@ -74,7 +78,7 @@ class Trees:
 
     Args:
         n_levels: Levels of every skill.
-        n_variants: Variants of each skill; a tree per skill.
+        variants: Names of each skill's variants; a tree per skill.
         n_slots: Subskills of a tree at most; 0 for all there are.
         block: Samples a new subskill gets, and by which allocations are changed.
         limit: Samples of a subskill at most.
@@ -93,7 +97,7 @@ class Trees:
     def __init__(
         self,
         n_levels: int,
-        n_variants: Sequence[int],
+        variants: Variants,
         *,
         n_slots: int,
         block: int,
@@ -101,6 +105,7 @@ class Trees:
         proposer: Proposer,
     ) -> None:
         self._block, self._limit, self._proposer = block, limit, proposer
+        self._variants, n_variants = variants, [len(names) for names in variants]
         known = np.array([len(subskills(n_levels, n)) for n in n_variants])
         self.sizes = np.minimum(known, n_slots or known.max())
         self.slots: list[list[Subskill]] = [[] for _ in n_variants]
@@ -126,12 +131,55 @@ class Trees:
         self.last = np.zeros((len(self.slots), 3))
         self.full = np.zeros(len(self.slots), dtype=np.bool_)
 
-    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of values by skill, level and variant over every slot, 0 in empty ones."""
-        sums = np.zeros(self.alloc.shape)
+    def readings(
+        self, probe: Seen, tried: Seen, accuracy: NDArray[np.float64], delta: NDArray[np.float64]
+    ) -> tuple[TreeReading, ...]:
+        """Return the trees as a teacher sees them.
+
+        Args:
+            probe: The probe's answers.
+            tried: Answers to all samples so far, when they were taught.
+            accuracy: Of each skill, ``(n_skills,)``.
+            delta: Its change.
+        """
+        taught, free = tried.asked[:, :, 0].sum(axis=1), self.free.tolist()
+        found = []
         for skill, slots in enumerate(self.slots):
-            sums[skill, : len(slots)] = [values[skill][each.where].sum() for each in slots]
-        return sums
+            subskills = tuple(
+                SubskillReading(
+                    *each,
+                    alloc=int(alloc),
+                    taught=int(tried.asked[skill][each.where].sum()),
+                    train_accuracy=tried.share(skill, each),
+                    accuracy=probe.known(skill, each),
+                )
+                for each, alloc in zip(slots, self.alloc[skill], strict=False)
+            )
+            values = float(accuracy[skill]), float(delta[skill]), int(taught[skill])
+            last = tuple(self.last[skill].tolist())
+            found.append(TreeReading(self._variants[skill], subskills, free[skill], *values, last))
+        return tuple(found)
+
+    def move(self, skill: int, move: Move, seen: Seen) -> None:
+        """Do to a tree what a plan says.
+
+        Args:
+            skill: The tree.
+            move: See :data:`teachenv.trees.Move`; not more numbers than there are slots.
+            seen: The probe's answers.
+        """
+        if isinstance(move, tuple):
+            change = np.zeros(self.alloc.shape[1], dtype=np.int64)
+            change[: len(move)] = move
+            self.exploit(skill, change)
+        elif move.startswith("explore"):
+            self.explore(skill, int(move[-1]), seen)
+        elif move == "exploit weakest" and self.slots[skill]:
+            self.exploit_weakest(skill, seen)
+        elif move == "exploit all":
+            self.exploit_all(skill)
+        elif move == "reset":
+            self.reset(skill)
 
     def explore(self, skill: int, n: int, seen: Seen) -> None:
         """Add up to ``n`` subskills with one block each; a full tree is left as it is.

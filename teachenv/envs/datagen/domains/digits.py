@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Keep
+from teachenv.envs.datagen.domains.classes import ClassAnswers
 from teachenv.envs.datagen.items import Format, Items, content_keys
 from teachenv.errors import at_least
 
@@ -21,7 +22,7 @@ NOISE = (0.0, 0.1, 0.2)
 taught plenty of all levels gets 0.93, 0.93 and 0.91 right."""
 
 
-class Digits:
+class Digits(ClassAnswers):
     """Which digit is it? A skill is a class, a level how noisy the picture is.
 
     The split is by the clean picture: its noisy versions stay on its side. The fastest domain.
@@ -38,7 +39,6 @@ class Digits:
     id = "digits"
     n_levels = len(NOISE)
     student = "sgd"
-    prerequisites = None
     usual: Mapping[str, Any] = MappingProxyType(
         {
             "n_steps": 8,
@@ -84,19 +84,10 @@ class Digits:
         where = np.full(n, skill, dtype=np.int16), np.full(n, level, dtype=np.int16)
         return Items({"features": inputs}, truth, truth, *where, keys[index])
 
-    def grade(self, items: Items, answers: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Return where the class is right."""
-        right: NDArray[np.bool_] = answers == items.truth
-        return right
-
     def wrong(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
         """Return another digit for every item."""
         step = rng.integers(1, 10, len(items)).astype(np.int16)
         return (items.truth + step) % np.int16(10)
-
-    def wrong_steps(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
-        """The same as :meth:`wrong`: answers show no working."""
-        return self.wrong(items, rng)
 
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return the pixels, cut to [0, 1]."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from teachenv.envs.datagen.domain import Keep
+from teachenv.envs.datagen.domains.classes import ClassAnswers
 from teachenv.envs.datagen.items import Format, Items, content_keys
 from teachenv.errors import UserError
 
@@ -24,7 +25,7 @@ ANSWERS = (*SHAPES, *COLOURS, "no", "yes")
 _NEGATED = {"not", "no"}
 
 
-class EasyVqa:
+class EasyVqa(ClassAnswers):
     """One shape in a picture of 64 x 64 pixels and 48,248 questions about it.
 
     Data: the package ``easy-vqa`` 1.0 (MIT licence), its train and test questions together. A
@@ -44,7 +45,6 @@ class EasyVqa:
     skills = SKILLS
     n_levels = 2
     student = "film"
-    prerequisites = None
 
     def __init__(self, *, size: int = 32) -> None:
         if size not in (32, 64):
@@ -68,11 +68,6 @@ class EasyVqa:
         truth = data.answer[index]
         return Items(inputs, truth, truth, data.skill[index], data.level[index], data.keys[index])
 
-    def grade(self, items: Items, answers: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Return where the class is right."""
-        right: NDArray[np.bool_] = answers == items.truth
-        return right
-
     def wrong(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
         """Return another answer of the same kind."""
         wrong = np.empty_like(items.truth)
@@ -83,10 +78,6 @@ class EasyVqa:
             wrong[mine] = low + (items.truth[mine] - low + step) % count
             low += count
         return wrong
-
-    def wrong_steps(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
-        """The same as :meth:`wrong`: answers show no working."""
-        return self.wrong(items, rng)
 
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return which words a question holds."""

@@ -43,10 +43,10 @@ class HumanEval:
 
     id = "humaneval"
     n_levels = 2
-    skills = ("function",)
+    skills: tuple[str, ...] = ("function",)
     student = "llm"
-    prerequisites = None
-    feature_names = ("length",)
+    prerequisites: NDArray[np.bool_] | None = None
+    feature_names: tuple[str, ...] = ("length",)
 
     def __init__(self, *, execute: bool = False, seconds: float = 3.0) -> None:
         if execute is not True:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachenv.envs.datagen.domain import Keep
+from teachenv.envs.datagen.domains.classes import ClassAnswers
 from teachenv.envs.datagen.domains.vqa_render import render
 from teachenv.envs.datagen.domains.vqa_scene import (
     ANSWERS,
@@ -38,7 +39,7 @@ _SENTENCES = {
 }
 
 
-class Vqa:
+class Vqa(ClassAnswers):
     """What does the picture show? A skill is a kind of question, a level the number of objects.
 
     Question and answer are drawn first, apart from one another, then a scene in which the answer
@@ -48,7 +49,7 @@ class Vqa:
     Args:
         n_noise: Further kinds of question whose answers have nothing to do with the picture.
         n_known: Further kinds of question whose answer is always "yes".
-        size: Width and height of a picture in pixels, a multiple of 8.
+        size: Width and height of a picture in pixels, a multiple of 8, at least 32.
         occlusion: Share of each object hidden by a grey bar, in [0, 0.9]: how hard it is to see.
 
     Raises:
@@ -58,12 +59,11 @@ class Vqa:
     id = "vqa"
     n_levels = MAX_OBJECTS
     student = "film"
-    prerequisites = None
 
     def __init__(
         self, *, n_noise: int = 0, n_known: int = 0, size: int = 32, occlusion: float = 0.0
     ) -> None:
-        if at_least(16, "size", size) % 8:
+        if at_least(32, "size", size) % 8:
             raise UserError(f"size: expected a multiple of 8, got {size}")
         if not 0.0 <= occlusion <= 0.9:
             raise UserError(f"occlusion: expected a share in [0, 0.9], got {occlusion!r}")
@@ -104,11 +104,6 @@ class Vqa:
         skills, levels = (np.full(len(kept), number, dtype=np.int16) for number in (skill, level))
         return Items(inputs, right, right, skills, levels, keys[kept], {"scene": scenes[kept]})
 
-    def grade(self, items: Items, answers: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Return where the class is right."""
-        right: NDArray[np.bool_] = answers == items.truth
-        return right
-
     def wrong(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
         """Return another answer of the same kind: a shape for a shape, a number for a number."""
         wrong = np.empty_like(items.truth)
@@ -118,10 +113,6 @@ class Vqa:
             step = rng.integers(1, high - low, mine.sum())
             wrong[mine] = low + (items.truth[mine] - low + step) % (high - low)
         return wrong
-
-    def wrong_steps(self, items: Items, rng: np.random.Generator) -> NDArray[np.int16]:
-        """The same as :meth:`wrong`: answers show no working."""
-        return self.wrong(items, rng)
 
     def features(self, items: Items) -> NDArray[np.float32]:
         """Return which words the question names and the number of objects, not what it asks."""
