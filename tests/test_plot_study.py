@@ -95,10 +95,10 @@ def test_pictures_are_files_of_few_colours_that_keep_the_rare_ones(tmp_path: Pat
     figure = Figure(figsize=(4, 3))
     ax = figure.subplots()
     ax.imshow(np.random.default_rng(0).random((60, 80)), cmap="viridis")
-    ax.axhline(20, color=ACCENT, lw=2)
+    ax.plot([10, 16], [20, 20], color=ACCENT, lw=1)
     save_figure(figure, tmp_path, "noise")
     picture = Image.open(tmp_path / "noise.png")
     assert picture.mode == "P"
     pixels = np.asarray(picture.convert("RGB")).astype(int)
     accent = np.array([int(ACCENT[i : i + 2], 16) for i in (1, 3, 5)])
-    assert (np.abs(pixels - accent).max(axis=2) < 10).sum() > 100
+    assert (np.abs(pixels - accent).max(axis=2) < 10).sum() > 10

@@ -27,8 +27,9 @@ from teachenv.experiments.plot_study_files import MAX_GIF, N_FRAMES
 from teachenv.experiments.plot_style import INK, SCORE_MAP
 from teachenv.experiments.report import write_report
 from teachenv.experiments.report_contents import read_contents
+from teachenv.experiments.report_ran import versions_sheet
 from teachenv.experiments.report_reference import write_reference
-from teachenv.experiments.report_tables import metrics_sheet, standings_sheet, versions_sheet
+from teachenv.experiments.report_tables import metrics_sheet, standings_sheet
 from teachenv.experiments.statistics import mean_interval
 from teachenv.experiments.store import read_run
 from teachenv.experiments.study_file import read_study

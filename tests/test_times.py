@@ -24,8 +24,9 @@ from teachenv.experiments.machine import machine
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.report_cells import StudyRuns
 from teachenv.experiments.report_contents import read_contents
+from teachenv.experiments.report_ran import machines_sheet
 from teachenv.experiments.report_reference import read_reference, write_reference
-from teachenv.experiments.report_tables import cost_sheet, machines_sheet
+from teachenv.experiments.report_tables import cost_sheet
 from teachenv.experiments.store import read_run
 from teachenv.lesson import DataPlan, Lesson, Reading
 from teachenv.protocols import Outcome, Trial

@@ -11,15 +11,17 @@ from teachenv.experiments import report_html as html
 from teachenv.experiments.report_cells import Group
 from teachenv.experiments.report_contents import Contents
 from teachenv.experiments.report_pictures import Pictures
-from teachenv.experiments.report_tables import (
-    cost_sheet,
+from teachenv.experiments.report_ran import (
     machines_sheet,
-    metrics_sheet,
     settings_sheet,
-    signs_sheet,
-    standings_sheet,
     teachers_sheet,
     versions_sheet,
+)
+from teachenv.experiments.report_tables import (
+    cost_sheet,
+    metrics_sheet,
+    signs_sheet,
+    standings_sheet,
 )
 from teachenv.experiments.report_verdict import WORDS
 from teachenv.experiments.verdict import Verdict

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import statistics as plain
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -82,7 +81,7 @@ def metrics_sheet(group: Group, teachers: Iterable[str], test_set: str) -> Sheet
                 _mean(sets, lambda one: one.forgetting),
             )
         )
-    return _known(
+    return without_dashes(
         (
             "teacher", "seeds", "mastered, %", "mean score", "mean return", "worst tenth",
             "area, mastered, %", "area, score", f"steps to {THRESHOLD:.0%}", "forgetting",
@@ -122,7 +121,7 @@ def cost_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
                 _mean(runs, lambda run: run.metrics.sampled.entropy),
             )
         )
-    return _known(
+    return without_dashes(
         (
             "teacher", "steps", "untaught steps", "gradient steps", "CPU s", "wall s",
             "of it learning, s", "CPU s per 1000 steps", "times uniform",
@@ -157,7 +156,7 @@ def signs_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
                 _mean(known, lambda one: one.share_hacked_probe, 100),
             )
         )
-    return _known(
+    return without_dashes(
         (
             "teacher", "lost, not probed", "lost, probed", "held out, before", "held out, after",
             "commonest answer", "accepted, %", "hacked, %", "hacked on the probe, %",
@@ -171,72 +170,7 @@ def signs_sheet(group: Group, teachers: Iterable[str]) -> Sheet:
     )  # fmt: skip
 
 
-def versions_sheet(entries: Sequence[Entry]) -> Sheet:
-    """Return the versions of all runs, one column for every set of them that occurs."""
-    kinds: dict[str, list[Entry]] = {}
-    for entry in entries:
-        kinds.setdefault(json.dumps(entry.versions, sort_keys=True), []).append(entry)
-    columns = [(runs[0].versions, runs) for runs in kinds.values()]
-    names = dict.fromkeys(name for versions, _ in columns for name in versions)
-    heads = [_runs_of(runs) for _, runs in columns]
-    rows = tuple(
-        (name, *(str(versions.get(name, "-")) for versions, _ in columns)) for name in names
-    )
-    return Sheet(("", *heads), rows)
-
-
-def machines_sheet(entries: Sequence[Entry]) -> Sheet:
-    """Return where runs were played, one row for every machine that occurs."""
-    kinds: dict[str, list[Entry]] = {}
-    for entry in entries:
-        for one in entry.machines or ({},):
-            kinds.setdefault(json.dumps(one, sort_keys=True), []).append(entry)
-    rows = []
-    for text, runs in kinds.items():
-        one = json.loads(text)
-        partly = sum(len(run.machines) > 1 for run in runs)
-        said = _runs_of(runs) + (f", {partly} of them in part" if partly else "")
-        known = one or {"cpu": "not recorded"}
-        rows.append((said, *(str(known.get(name, "-")) for name in _MACHINE)))
-    return _known(("", *_MACHINE.values()), rows)
-
-
-_MACHINE = {
-    "cpu": "CPU",
-    "cores": "cores",
-    "memory": "memory",
-    "system": "system",
-    "python": "Python",
-    "gpu": "GPU used",
-}
-
-
-def settings_sheet(groups: Sequence[Group]) -> Sheet:
-    """Return the settings of every group, a row for each that occurs."""
-    all_settings = [group.entries[0].settings for group in groups]
-    names = dict.fromkeys(name for settings in all_settings for name in settings)
-    rows = tuple(
-        (name, *(_short(settings.get(name)) for settings in all_settings)) for name in names
-    )
-    return Sheet(("", *(group.name for group in groups)), rows)
-
-
-def teachers_sheet(entries: Sequence[Entry]) -> Sheet:
-    """Return every teacher's id and hyper-parameters, where they were given."""
-    where: dict[tuple[str, str, str], dict[str, None]] = {}
-    for run in entries:
-        kind = run.teacher, run.metrics.teacher, _short(dict(run.teacher_args))
-        where.setdefault(kind, {})[run.environment] = None
-    rows = ((name, id_, ", ".join(there), given) for (name, id_, given), there in where.items())
-    return Sheet(("teacher", "id", "environments", "given"), tuple(rows))
-
-
-def _runs_of(runs: Sequence[Entry]) -> str:
-    studies = ", ".join(sorted({run.study for run in runs}))
-    return f"{len(runs)} run{'s' * (len(runs) != 1)} of {studies}"
-
-
-def _known(heads: Sequence[str], rows: Sequence[Sequence[str]], notes: str = "") -> Sheet:
+def without_dashes(heads: Sequence[str], rows: Sequence[Sequence[str]], notes: str = "") -> Sheet:
     """Return a table without the columns that hold nothing but dashes."""
     kept = [k for k in range(len(heads)) if not rows or any(row[k] != "-" for row in rows)]
     columns = tuple(heads[k] for k in kept)
@@ -300,15 +234,3 @@ def _average(values: Iterable[float | None]) -> str:
         return "-"
     middle = plain.mean(known)
     return f"{middle:,.0f}" if middle >= 10 else f"{middle:.2g}"
-
-
-def _short(value: object) -> str:
-    """Return a setting as text; nothing at all is a dash."""
-    if isinstance(value, Mapping):
-        named = (f"{name} = {_short(value[name])}" for name in sorted(value))
-        return ", ".join(named) or "-"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_short, value)) or "-"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return value if isinstance(value, str) else json.dumps(value)
