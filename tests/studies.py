@@ -77,7 +77,7 @@ class Witness(gym.Wrapper[Any, Any, Any, Any]):
         pools = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
         row = {"node": node, "torch": torch.get_num_threads(), "pools": pools}
         (self._folder / str(os.getpid())).write_text(json.dumps(row))
-        wait_for(lambda: len(list(self._folder.iterdir())) >= self._company, "company", 120)
+        wait_for(lambda: len(list(self._folder.iterdir())) >= self._company, "company", 300)
 
 
 gym.register("studies/Witness-v0", entry_point=lambda **args: Witness(**args))

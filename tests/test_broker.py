@@ -263,6 +263,7 @@ def test_a_streak_of_failures_stops_the_run_with_the_last_cause() -> None:
     broker = Broker(Recorder(), max_failed=3)
     for _ in range(2):
         broker.tell(broker.ask().id, Outcome.failed(), "early")
+    assert broker.raised == ""  # nobody said so
     broker.tell(broker.ask().id, ok())
     for cause in ("one", "two", "the wheel came off"):
         broker.tell(broker.ask().id, Outcome.lost())

@@ -13,7 +13,6 @@ from teachenv.envs.datagen.split import PARTS, draw, part_of
 from teachenv.errors import UserError
 from teachenv.lesson import DataPlan
 
-
 EVERY = (*DOMAINS, *BARE_DOMAINS)
 ALLOWED = {"humaneval": {"execute": True}}
 """Options without which a domain is not made; nothing is executed here."""

@@ -409,3 +409,5 @@ def test_without_an_episode_there_is_no_student_to_ask(call: str) -> None:
         getattr(env, call)()
     with pytest.raises(ResetNeeded, match="call reset"):
         env.rehearse([])
+    with pytest.raises(ResetNeeded, match=r"step: .*call reset"):
+        env.step(env.action_space.sample())

@@ -215,6 +215,7 @@ def test_unknown_games_teachers_and_options_are_refused_with_the_known_ones() ->
         (("chess", "greedy", {}), "unknown game 'chess'; known: pool"),
         (("functional", "greedi", {}), "did you mean 'greedy'"),
         (("pool", "rad", {"rate": 0.1}), "known: error_rate=0.25"),
+        (("functional", "greedy", {"n_learners": 0}), "n_learners: expected a whole number"),
     ):
         with pytest.raises(UserError, match=words):
             make(*given[:2], **given[2])

@@ -101,6 +101,10 @@ def test_the_probed_share_is_of_the_other_cells() -> None:
     [
         ({"held_out": [[10, 0]]}, r"held_out: expected \(skill, level\) below \(10, 3\)"),
         ({"held_out": [[0]]}, r"held_out: expected \(skill, level\)"),
+        ({"held_out": [[0.5, 1]]}, r"held_out: expected \(skill, level\) below"),
+        ({"held_out": [[True, 1]]}, r"held_out: expected \(skill, level\) below"),
+        ({"held_out": [3]}, r"held_out: expected \(skill, level\) below"),
+        ({"held_out": 3}, r"held_out: expected a list"),
         (
             {"held_out": [[10, 1]], "domain_args": {"n_noise": 1}},
             r"\(10, 1\) is a cell that cannot be taught anyway",

@@ -155,3 +155,9 @@ def test_utility_prefers_what_help_changes_and_its_adversary_the_opposite() -> N
 def test_a_batch_larger_than_the_episode_is_refused() -> None:
     with pytest.raises(UserError, match="batch_size"):
         InterventionBudget(n_items=10, batch_size=20)
+
+
+@pytest.mark.parametrize("hyper", [{"explore": 5}, {"warmup": 0}, {"memory": 0.5}])
+def test_settings_of_utility_out_of_range_are_refused(hyper: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"utility: {next(iter(hyper))}: expected"):
+        make("intervention", "utility", **hyper)

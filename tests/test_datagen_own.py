@@ -45,7 +45,7 @@ class Counts(Classifier):
 
     def train(self, items: Items, **_: Any) -> None:
         np.add.at(self.counts, items.answers, 1.0)
-        self.lessons += 1
+        self.lessons += np.int64(1)
 
     def probabilities(self, items: Items) -> np.ndarray[Any, Any]:
         return np.tile(self.counts / self.counts.sum(), (len(items), 1))
@@ -77,6 +77,7 @@ def test_a_classifiers_state_is_what_it_names_and_is_copied() -> None:
     for _ in range(2):  # neither the student nor one that took the state over changes it
         other.load_state_dict(state)
         assert (other.lessons, other.counts.sum()) == (1, 4 + 8)
+        assert type(state["lessons"]) is int  # base students are kept as JSON
         other.train(items)
     assert student.lessons == 2
 
@@ -175,6 +176,7 @@ def test_weights_reach_models_that_take_them_and_are_refused_by_others() -> None
         ({"model": "svm.SVR"}, "no classifier that gives probabilities"),
         ({"model": "linear_model.RidgeClassifier"}, "no classifier that gives probabilities"),
         ({"args": {"k": 3}}, "k"),
+        ({"args": 3}, "mapping"),
     ],
 )
 def test_what_is_no_such_model_is_refused(hyper: dict[str, Any], words: str) -> None:
@@ -182,6 +184,18 @@ def test_what_is_no_such_model_is_refused(hyper: dict[str, Any], words: str) -> 
         make("scikit", Largest().format, seed=0, **hyper)
     with pytest.raises(UserError, match="classes"):
         make("scikit", make_domain("math").format, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("n_neighbors", "words"), [(9, "KNeighborsClassifier.*n_neighbors"), (0, "n_neighbors.*0")]
+)
+def test_a_model_that_cannot_be_fitted_says_why(n_neighbors: int, words: str) -> None:
+    args = {"n_neighbors": n_neighbors}
+    model = "neighbors.KNeighborsClassifier"
+    student = make("scikit", Largest().format, seed=0, model=model, args=args)
+    student.train(largest(1), seed=0)
+    with pytest.raises(UserError, match=f"(?s)student scikit: .*{words}"):
+        student.predict(largest(1))
 
 
 def test_scikit_is_a_student_of_an_environment() -> None:

@@ -75,6 +75,11 @@ KNOWN = {
         b'teacher.jsonl\n{"round": 0, "step": 60, "describe": {"mixture": {"means": [[0.5]], '
         b'"covariances": [[[1.0]]], "weights": [1.0]}}}\n',
     ),
+    "a window beyond all numbers": (
+        "folders",
+        b'teacher.jsonl\n{"round": 0, "step": 60, "describe": {"window": {"low": 1%s, '
+        b'"high": [1.0, 0.75, 1.0]}}}\n' % (b"0" * 400),
+    ),
     "ended cells that are text": ("folders", b'ended.json\n".."'),
     "ended cells that are a list": ("folders", b"ended.json\n[[]]"),
     "a teacher whose head chooses among actions it does not have": (

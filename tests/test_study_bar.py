@@ -61,6 +61,20 @@ def test_off_a_terminal_lines_count_cells_and_steps(
     assert last == f"3,584/6,144 steps, 15 steps/s, {COUNTS}, 167 s left"
 
 
+def test_a_cell_that_falls_back_makes_no_negative_speed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=itertools.count(0, 20).__next__)
+    monkeypatch.setattr("teachenv.experiments.study_bar.time", clock)
+    folder = StudyFolder.create(tmp_path / "study", read_study(small_study()), None)
+    with StudyBar() as bar:
+        board = Board(folder, 1, bar)
+        for step in (1024, 512):
+            board.report(Report(folder.study.cells()[0].name, "running", step))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "512/6,144 steps, 0 steps/s, 1 running, 3 waiting, ? s left"
+
+
 def test_off_a_terminal_it_is_quiet_between_whiles(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

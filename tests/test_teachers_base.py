@@ -11,7 +11,7 @@ import teachers
 from teachenv.protocols import Outcome
 from teachenv.space import Dim, TaskSpace
 from teachers import probe
-from teachers.base import LEVEL_SEEDS, BaseTeacher, Pick
+from teachers.base import LEVEL_SEEDS, BaseTeacher, Pick, copy_state
 from teachers.uniform import Uniform
 from teachers.values import flag_problems, number_problems, refuse, whole_problems
 
@@ -103,6 +103,27 @@ def test_a_fresh_teacher_has_seed_zero_and_empty_books():
     foreign = {**teacher.state_dict(), "method": {"window": 3}}
     with pytest.raises(ValueError, match=r"remembers nothing, got \['window'\]"):
         teacher.load_state_dict(foreign)
+
+
+def test_what_is_no_task_space_is_refused():
+    with pytest.raises(TypeError, match=r"space: expected a TaskSpace .* got \[0, 1\]"):
+        Uniform([0, 1])
+
+
+def test_a_state_whose_picks_are_not_of_one_length_is_refused():
+    teacher = Uniform(SQUARE)
+    teacher.ask()
+    state = teacher.state_dict()
+    state["outstanding"]["notes"].append(None)
+    with pytest.raises(ValueError, match="argument 6 is longer"):
+        teacher.load_state_dict(state)
+
+
+def test_a_copied_state_shares_nothing():
+    state = {"rows": [[1.0], {"x": [2.0]}]}
+    copied = copy_state(state)
+    copied["rows"][0][0] = copied["rows"][1]["x"][0] = 0.0
+    assert state == {"rows": [[1.0], {"x": [2.0]}]}
 
 
 class FixedLevel(Uniform):

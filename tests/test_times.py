@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import json
 import platform
@@ -19,6 +20,7 @@ import teachenv.broker
 from teachenv.broker import Broker
 from teachenv.experiments import data_loop, loop, run_state
 from teachenv.experiments.config import RunConfig
+from teachenv.experiments.export import export
 from teachenv.experiments.files import read_rows
 from teachenv.experiments.machine import machine
 from teachenv.experiments.metrics import run_metrics
@@ -129,7 +131,7 @@ def test_a_run_resumed_elsewhere_tells_which_rounds_were_played_where(
     with toys():
         rows = read_run(tmp_path / "run").times
     assert [row.get("machine") for row in rows] == [machine(), None, ELSEWHERE, None]
-    assert all(0 < row["teacher_s"] < row["learn_s"] for row in rows)
+    assert all(0 < row["teacher_s"] < row["total_s"] for row in rows)
 
 
 def moved_study(path: Path) -> StudyRuns:
@@ -159,6 +161,26 @@ def test_the_report_tells_where_runs_were_played_also_those_that_do_not_know(
     ]
     write_reference(tmp_path, entries)
     assert tuple(read_reference(tmp_path)) == entries
+
+
+def test_a_run_of_an_old_hand_resumed_elsewhere_is_not_told_as_wholly_from_there(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "moved"
+    write_study(path, {"uniform": 0.5}, n_seeds=1)
+    (times,) = path.glob("runs/*/*/*/*/times.jsonl")
+    first, second, *rest = read_rows(times)
+    rows = [{**first, "machine": None}, {**second, "machine": ELSEWHERE}, *rest]
+    times.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (entry,) = read_contents([path]).studies[0].entries
+    assert entry.machines == ({}, ELSEWHERE)
+    assert [row[:2] for row in machines_sheet([entry]).rows] == [
+        ("1 run of moved, 1 of them in part", "not recorded"),
+        ("1 run of moved, 1 of them in part", "Abacus"),
+    ]
+    export(path, "csv", tmp_path)
+    with (tmp_path / "rounds.csv").open(newline="") as file:
+        assert [row["machine.cpu"] for row in csv.DictReader(file)][:2] == ["", "Abacus"]
 
 
 def test_the_teacher_s_time_is_per_trial_and_a_share_of_the_run(tmp_path: Path) -> None:

@@ -209,12 +209,15 @@ def test_another_kind_or_size_of_environment_is_refused_before_a_run(tmp_path: P
     tree = MakeEnv("teachenv/DataGenSkillTree-digits-v0", {**SHORT, "n_slots": 3})
     random_policy(tree, tmp_path / "t")
     path = str(tmp_path / "t")
-    for env, args in ((tree.env_id, SHORT), (ENV, SHORT), (ENV.replace("List", "Tree"), SHORT)):
-        config = RunConfig(env=env, teacher="trained", teacher_args={"path": path}, env_args=args)
-        with pytest.raises(ConfigError, match=r"goes by \d+ numbers of an observation"):
+    for env, words in (
+        (tree.env_id, r"goes by \d+ numbers of an observation"),
+        (ENV, "needs trees"),
+    ):
+        config = RunConfig(env=env, teacher="trained", teacher_args={"path": path}, env_args=SHORT)
+        with pytest.raises(ConfigError, match=words):
             loop.start(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    world: Any = recipe()().unwrapped
+    world: Any = MakeEnv(tree.env_id, SHORT)().unwrapped
     world.reset(seed=0)
     teacher = teachers.data.make("trained", world.syllabus, path=path)
     teacher.begin()

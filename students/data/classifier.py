@@ -58,8 +58,12 @@ class Classifier(ABC):
         )
 
     def state_dict(self) -> State:
-        """Return copies of what :attr:`state` names."""
-        return {name: copy.copy(getattr(self, name)) for name in self.state}
+        """Return copies of what :attr:`state` names; numbers of NumPy as Python's."""
+        found = {name: getattr(self, name) for name in self.state}
+        return {
+            name: value.item() if isinstance(value, np.generic) else copy.copy(value)
+            for name, value in found.items()
+        }
 
     def load_state_dict(self, state: State) -> None:
         """Become the student :meth:`state_dict` was taken from."""

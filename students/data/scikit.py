@@ -52,7 +52,7 @@ class Scikit(Classifier):
         self.weights = np.zeros(0, dtype=np.float32)
         self.seed = 0
         self._n_answers = format.n_answers
-        self._model = _model(model, dict(args or {}))
+        self._model = _model(model, args or {})
         self._fitted: Any = None
 
     def train(
@@ -81,7 +81,11 @@ class Scikit(Classifier):
         self.seed, self._fitted = seed, None
 
     def probabilities(self, items: Items) -> NDArray[np.floating[Any]]:
-        """See :meth:`students.data.classifier.Classifier.probabilities`."""
+        """See :meth:`students.data.classifier.Classifier.probabilities`.
+
+        Raises:
+            UserError: if the model cannot be fitted to what it was taught, or so few samples.
+        """
         known, shape = np.unique(self.answers), (len(items), self._n_answers)
         if len(known) == 0:
             return np.full(shape, 1.0 / self._n_answers)
@@ -89,8 +93,11 @@ class Scikit(Classifier):
         if len(known) == 1:
             probabilities[:, known] = 1.0
         else:
-            with one_core():
-                probabilities[:, known] = self._fit().predict_proba(items.inputs["features"])
+            try:
+                with one_core():
+                    probabilities[:, known] = self._fit().predict_proba(items.inputs["features"])
+            except ValueError as error:
+                raise UserError(f"student scikit: {self._model}: {error}") from None
         return probabilities
 
     def _fit(self) -> Any:
@@ -109,7 +116,7 @@ class Scikit(Classifier):
         self._fitted = None
 
 
-def _model(place: str, args: dict[str, Any]) -> Any:
+def _model(place: str, args: Mapping[str, Any]) -> Any:
     """Return an unfitted model of scikit-learn, by its place in the package."""
     module, _, name = str(place).rpartition(".")
     try:

@@ -118,8 +118,8 @@ def _tasks(run: Run) -> Iterator[Row]:
 def _rounds(run: Run) -> Iterator[Row]:
     for row in run.times:
         flat = {name: value for name, value in row.items() if not isinstance(value, dict)}
-        where = {f"machine.{name}": value for name, value in row.get("machine", {}).items()}
-        yield {**flat, **where}
+        machine = row.get("machine") or {}
+        yield {**flat, **{f"machine.{name}": value for name, value in machine.items()}}
 
 
 def _named(run: Run, task: Iterable[float]) -> Row:

@@ -191,7 +191,7 @@ def _column(rows: list[dict[str, Any]], key: str) -> Floats:
 def _beliefs(run: Run) -> tuple[Belief, ...]:
     try:
         return tuple(_belief(row, run.task_space) for row in run.teacher)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(
             f"{run.folder / 'teacher.jsonl'}: what the teacher says of itself cannot be drawn "
             f"({error!r}); the file is damaged"
@@ -218,7 +218,7 @@ def _finite(values: Any, shape: tuple[int, ...]) -> Floats:
     """Return numbers of a file as an array of that shape.
 
     Raises:
-        TypeError, ValueError: if they are something else.
+        OverflowError, TypeError, ValueError: if they are something else.
     """
     found = np.array(values, dtype=np.float64)
     if found.shape != shape or not np.isfinite(found).all():

@@ -137,7 +137,10 @@ def _panels(
     said: tuple[str, str, str],
     markers: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """Draw bands in one panel, or each in its own over the others in grey; said: see below."""
+    """Draw bands in one panel, or each in its own over the others in grey.
+
+    ``said`` are the title and what is along the axes; a single panel has no title.
+    """
     title, x_label, y_label = said
     if len(bands) <= N_TOGETHER:
         figure = _figure(3.3)

@@ -66,7 +66,7 @@ class Entry:
         returns: Test set -> final return of each task.
         learn_s: Seconds of training, the teacher's time in it; evaluations are no part of it.
         machines: Where it was played, as :func:`teachenv.experiments.machine.machine` says; several
-            if it was resumed elsewhere, none if it was not recorded.
+            if it was resumed elsewhere; an empty one if that was not recorded.
     """
 
     study: str
@@ -220,7 +220,8 @@ def _entry(run: Run, metrics: RunMetrics, named: tuple[str, str, str, str]) -> E
 
 def _machines(run: Run) -> tuple[Mapping[str, str], ...]:
     """Return the machines a run was played on, each once, in their order."""
-    found = [row["machine"] for row in run.times if "machine" in row]
+    rows = [row.get("machine") or {} for row in run.times]
+    found = rows[:1] + [one for one in rows[1:] if one]
     return tuple(one for k, one in enumerate(found) if one not in found[:k])
 
 

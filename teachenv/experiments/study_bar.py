@@ -48,7 +48,7 @@ class StudyBar:
         self._progress.update(self._task, completed=total - to_do, total=total, counts=counts)
         now = time.monotonic()
         taken = sum(cell.step for cell in cells)
-        if self._first is None:
+        if self._first is None or taken < self._first:  # a cell went on from an older checkpoint
             self._first, self._began = taken, now
         if self._console.is_terminal or now - self._last < PLAIN_EVERY_S:
             return

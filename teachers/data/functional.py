@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from teachenv.errors import at_least
 from teachenv.seeding import derive
 
 __all__ = ["GreedyTeaching", "RandomTeaching"]
@@ -27,7 +28,7 @@ class FunctionalTeacher(ABC):
     """
 
     def __init__(self, n_learners: int = 1, *, seed: int = 0) -> None:
-        self._n_learners = n_learners
+        self._n_learners = at_least(1, "n_learners", n_learners)
         self._rng = derive(seed, "data teacher")
 
     def act(self, observation: Observation) -> int:

@@ -150,6 +150,7 @@ class Trained(DataTeacher):
         n_outputs, choices = _entries(self._decode.space)
         n_inputs = self._policy.layers[0][0].shape[1] if self._policy.layers else 0
         self.observes = 0 if mode in ACTION_MODES else n_inputs
+        self.needs = frozenset({"trees"} if mode in ("simple", "full") else ())
         found = n_inputs, len(self._policy.layers[-1][1]) if self._policy.layers else 0
         expected = self.observes or 7 * syllabus.n_cells + 2, n_outputs
         if found != expected:

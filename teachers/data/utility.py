@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from teachenv.seeding import derive
 from teachers.data.utility_model import fit_logistic, sigmoid
+from teachers.values import number_problems, refuse, whole_problems
 
 __all__ = ["Helper", "LeastConfident", "RandomHelp", "Utility"]
 
@@ -95,6 +96,9 @@ class Utility(Helper):
             second model would learn of its own choices only. Before ``warmup`` all are.
         warmup: Helped questions before the models are used.
         memory: Questions each model is fitted on, the latest.
+
+    Raises:
+        ValueError: for a value outside these ranges.
     """
 
     _sign = 1.0
@@ -103,6 +107,8 @@ class Utility(Helper):
         self, *, seed: int = 0, explore: float = 0.05, warmup: int = 20, memory: int = 2000
     ) -> None:
         super().__init__(seed=seed)
+        problems = whole_problems(warmup=warmup, memory=memory)
+        refuse("utility", [*number_problems(0.0, 1.0, explore=explore), *problems])
         self._explore, self._warmup, self._memory = explore, warmup, memory
         self._alone: list[tuple[Floats, bool]] = []
         self._aided: list[tuple[Floats, bool]] = []

@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
-from numpy.typing import NDArray
 
 from teachenv.envs.datagen.actions import Decoder
 from teachenv.envs.datagen.classmates import Classmates
-from teachenv.envs.datagen.classroom import Classroom, Scores
-from teachenv.envs.datagen.coverage import cells_mask, probed_cells
-from teachenv.envs.datagen.domain import variants_of
+from teachenv.envs.datagen.coverage import probed_cells
 from teachenv.envs.datagen.iterates import BestIterate
-from teachenv.envs.datagen.newcomers import Newcomers
 from teachenv.envs.datagen.plans import accept
-from teachenv.envs.datagen.readings import ReadingMaker
-from teachenv.envs.datagen.rewards import Rewards
-from teachenv.envs.datagen.settings import Settings
-from teachenv.envs.datagen.skills import view_of
-from teachenv.envs.datagen.split import Part
-from teachenv.errors import UserError, at_least, refuse_unknown
-from teachenv.lesson import Cells, DataPlan, Syllabus
+from teachenv.envs.datagen.student_env import ActType, Observation, StudentEnv
+from teachenv.errors import at_least, refuse_unknown
+from teachenv.lesson import Cells, DataPlan
 from teachenv.seeding import derive
 
-__all__ = ["MASTERED", "DataGenEnv", "Observation"]
+__all__ = ["DataGenEnv", "Observation"]
 
-ActType = TypeVar("ActType")
-Observation = dict[str, NDArray[Any]]
 StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
-
-MASTERED = 0.9
-"""Accuracy above which a cell counts as mastered."""
 
 _RESET_OPTIONS = {"profile": "the setting", "student": 0}
 
 
-class DataGenEnv(gym.Env[Observation, ActType]):
+class DataGenEnv(StudentEnv[ActType]):
     """The agent is a teacher: every step it plans training data, and a real student learns them.
 
     Every action becomes a :class:`teachenv.lesson.DataPlan`; :meth:`step_plan` takes one from
@@ -87,31 +73,6 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         UserError: for an unknown or refused setting.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  as Gymnasium has it
-    provides = frozenset({"learnable", "rehearsal"})
-    return_range = (0.0, 1.0)
-    mastery = MASTERED
-
-    def __init__(self, domain: str = "digits", **settings: Any) -> None:
-        self.domain, self.settings = Settings.read(domain, settings)
-        self.render_mode = None
-        s = self.settings
-        self.budget = s.budget or s.n_steps * s.n_samples
-        self._view = view_of(self.domain, s.finder(), s.n_skills)
-        self.held_out = cells_mask(s.held_out, self.domain.kinds.shape)
-        gold = s.skill_source == "gold"
-        needs = self.domain.prerequisites if gold else None
-        self.variants = variants_of(self.domain) if gold else ((),) * len(self._view.names)
-        self.syllabus = Syllabus(
-            self._view.names, self.domain.n_levels, s.n_steps, s.n_samples, needs
-        )
-        self.task_space = self.syllabus.task_space
-        self._rewards = Rewards(s, self.domain.kinds)
-        self._readings = ReadingMaker(self.domain, self._view)
-        self._newcomers = Newcomers(self.domain, s)
-        self._classroom: Classroom | None = None
-        self._over = True
-
     # -- episodes ------------------------------------------------------------------------------
 
     def reset(
@@ -143,6 +104,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
 
     def step(self, action: ActType) -> StepResult:
         """Give the lesson an action asks for; see :meth:`gymnasium.Env.step`."""
+        self._require_running("step")
         return self.step_plan(self._decode(action))
 
     def step_plan(self, plan: DataPlan) -> StepResult:
@@ -158,8 +120,7 @@ class DataGenEnv(gym.Env[Observation, ActType]):
             UserError: for moves that are none, or where there are no trees; nothing is changed.
             gymnasium.error.ResetNeeded: if no episode is running.
         """
-        if self._over:
-            raise ResetNeeded("step: the episode is over or none was started; call reset()")
+        self._require_running("step")
         plan = self._sampled(plan)
         accepted, cost, malformed = self._accept(plan)
         self.plan = plan
@@ -189,6 +150,10 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         scaled = reward * self.settings.reward_scale
         return self._shown(), scaled, terminated, truncated, info
 
+    def _require_running(self, call: str) -> None:
+        if self._over:
+            raise ResetNeeded(f"{call}: the episode is over or none was started; call reset()")
+
     def _accept(self, plan: DataPlan) -> tuple[DataPlan, int, int]:
         """Return what is taught of a plan, what it costs, and its malformed items."""
         left = min(self.syllabus.n_samples, self.budget - self._spent)
@@ -201,25 +166,6 @@ class DataGenEnv(gym.Env[Observation, ActType]):
         rng, counts = derive(self._seed, "mixture", step), plan.counts(self.syllabus.shape)
         return DataPlan.of_counts(self._view.generated(counts, rng))
 
-    # -- what teachers may ask besides -----------------------------------------------------------
-
-    def privileged(self) -> Mapping[str, Cells]:
-        """Return what only teachers that need it are told.
-
-        "learnable": 1 where a cell can be learnt and is not mastered yet by the last probe; of a
-        told cell that mixes several, their share.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first episode.
-        """
-        self._require_student()
-        open_cells = (self.domain.kinds == "taught") & ~self.held_out
-        locked = self.classroom.locked()
-        if locked is not None:
-            open_cells = open_cells & ~locked
-        open_cells = open_cells & (self.classroom.last.accuracy <= MASTERED)
-        return {"learnable": self._view.told(open_cells.astype(np.float64))}
-
     def rehearse(self, plans: Iterable[DataPlan], students: int = 1) -> list[Cells]:
         """Try plans on a copy of the student; see :class:`teachenv.lesson.Rehearsal`.
 
@@ -229,68 +175,12 @@ class DataGenEnv(gym.Env[Observation, ActType]):
             UserError: for no student.
             gymnasium.error.ResetNeeded: if no episode is running.
         """
-        if self._over:
-            raise ResetNeeded("rehearse: the episode is over or none was started; call reset()")
+        self._require_running("rehearse")
         at_least(1, "students", students)
         generated = [self._generated(self._accept(p)[0], self.classroom.step) for p in plans]
         tried = self._classmates.rehearsals(generated, students)
         changes = [[self._view.change(last, s) for s in after] for last, after in tried]
         return [np.mean(of_plan, axis=0) for of_plan in zip(*changes, strict=True)]
-
-    def evaluate(self, part: Part = "test", size: int = 0) -> Scores:
-        """Question the student (see the setting ``iterate``); nobody learns from it.
-
-        Args:
-            part: "validation" (to choose among students) or "test" (to report; counted).
-            size: Questions per cell; ``probe_size`` if 0.
-
-        Returns:
-            Scores per cell of the domain, whatever skills the teacher is told of.
-
-        Raises:
-            gymnasium.error.ResetNeeded: before the first episode.
-        """
-        self._require_student()
-        if part not in ("validation", "test"):
-            raise UserError(f'evaluate: expected "validation" or "test", got {part!r}')
-        with self._best.in_place(self.classroom) if self._best else nullcontext():
-            return self.classroom.ask(part, size)
-
-    def proxy(self) -> float | None:
-        """Return the metric as it would be if the engine's answers to the probe were right.
-
-        ``None`` where the engine makes no errors that are taught, or none that can be known
-        without asking a language model. See :func:`teachenv.envs.datagen.monitors.teacher_hacking`.
-        """
-        if not self.classroom.engine.errs or self.settings.engine != "own":
-            return None
-        scores = dataclasses.replace(self.classroom.last, accuracy=self.classroom.proxy())
-        return self._rewards.metric(scores)
-
-    @property
-    def iterate(self) -> int:
-        """Lessons of the student that :meth:`evaluate` questions."""
-        return self._best.number if self._best else self.classroom.step
-
-    def _require_student(self) -> None:
-        if not hasattr(self, "reading"):
-            raise ResetNeeded("there is no student yet; call reset()")
-
-    @property
-    def classroom(self) -> Classroom:
-        """The student and what it is taught with; the student is made when first needed."""
-        if self._classroom is None:
-            s = self.settings
-            self._classroom = Classroom(
-                s.make_engine(self.domain),
-                self._newcomers.untrained(0),
-                train_mode=s.train_mode,
-                epochs=s.epochs,
-                probe_size=s.probe_size,
-                fresh_probe=s.fresh_probe,
-                locked_below=s.locked_below,
-            )
-        return self._classroom
 
     # -- for the variants --------------------------------------------------------------------------
 

@@ -223,7 +223,13 @@ def _share(name: str, value: float) -> None:
         raise UserError(f"{name}: expected in [0, 1], got {value!r}")
 
 
-def _cells(name: str, cells: Sequence[Sequence[int]], shape: tuple[int, ...]) -> None:
+def _cells(name: str, cells: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(cells, list | tuple):
+        raise UserError(f"{name}: expected a list of (skill, level), got {cells!r:.80}")
     for cell in cells:
-        if len(cell) != 2 or not all(0 <= n < end for n, end in zip(cell, shape, strict=True)):
-            raise UserError(f"{name}: expected (skill, level) below {shape}, got {cell}")
+        if not (
+            isinstance(cell, list | tuple)
+            and len(cell) == 2
+            and all(type(n) is int and 0 <= n < end for n, end in zip(cell, shape, strict=True))
+        ):
+            raise UserError(f"{name}: expected (skill, level) below {shape}, got {cell!r:.80}")
