@@ -59,7 +59,7 @@ def read_record(path: Path, space: TaskSpace) -> Record:
     for number, line in enumerate(lines, start=1):
         try:
             trial, row = _row(json.loads(line))
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise ValueError(f"{file}, line {number}: not the row of a trial") from None
         if row is not None:
             rows[trial] = row
@@ -100,7 +100,7 @@ def _check_names(config: Path, space: TaskSpace) -> None:
     """Refuse a run whose configuration names other parameters."""
     try:
         names = [dim["name"] for dim in json.loads(config.read_text())["task_space"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if names != list(space.names):
         raise ValueError(f"{config}: recorded with the parameters {names}, not {space.names}")

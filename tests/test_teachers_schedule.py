@@ -176,6 +176,7 @@ def test_bad_records_are_refused(recorded, tmp_path):
     for row, message in (
         ("", "no trial to replay"),
         ("[1]\n", "line 1: not the row of a trial"),
+        ("[" * 100_000 + "\n", "line 1: not the row of a trial"),
         ('{"trial": 0}\n', "line 1: not the row of a trial"),
         (json.dumps({**good, "task": [1.0]}) + "\n", "expected tasks of 3 numbers"),
         (json.dumps({**good, "task": [1.0, 2.5, 0]}) + "\n", "is not in TaskSpace"),

@@ -73,7 +73,14 @@ def load(path: Path) -> dict[tuple[str, str], Kept]:
             for teacher, worlds in found["results"].items()
             for world, row in worlds.items()
         }
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(f"{path}: not results of bench-teachers: {error!r}") from None
 
 
