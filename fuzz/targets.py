@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of tasks, configurations, studies, run folders and saved teachers.
+"""What is fuzzed: every reader of tasks, configurations, studies, run folders, references, teachers.
 
 An input is the name of a document, a line break, and the document. Whatever it holds, a reader
 returns or raises :class:`teachenv.errors.UserError`, whose message the command line prints; and
@@ -25,8 +25,10 @@ from teachenv.errors import UserError
 from teachenv.experiments.checkpoint import load_checkpoint, save_checkpoint
 from teachenv.experiments.config import RunConfig
 from teachenv.experiments.export import tables
+from teachenv.experiments.files import write_json
 from teachenv.experiments.metrics import run_metrics
 from teachenv.experiments.plot_data import load_run
+from teachenv.experiments.report_reference import read_reference, write_reference
 from teachenv.experiments.store import ROW_FILES, RunFolder, read_run
 from teachenv.experiments.study import Study
 from teachenv.experiments.study_file import load_study, read_study
@@ -37,6 +39,7 @@ from teachenv.space import Dim, TaskSpace
 from teachers.data.trained import Policy, Trained
 from teachers.uniform import Uniform
 
+REFERENCE = Path(__file__).parents[1] / "runs/reference/stump-tracks/reference.json"
 SPACE = TaskSpace(
     [
         Dim("height", 0.0, 3.0, default=0.5, unit="m", edit=(0.0, 0.6)),
@@ -168,6 +171,15 @@ def run_folder(name: str, data: bytes) -> None:
         tables([("run", run)])
 
 
+def reference(name: str, data: bytes) -> None:
+    """Results from earlier that are read can be written and read again."""
+    path = _folder() / "reference"
+    with _replaced(path / name, data):
+        found = read_reference(path)
+    write_reference(_folder() / "again", found)
+    assert read_reference(_folder() / "again") == found
+
+
 def saved_teacher(name: str, data: bytes) -> None:
     """A teacher that is read can plan a lesson and say what it is."""
     path = _folder() / "teacher"
@@ -216,6 +228,7 @@ FOLDERS: Mapping[str, Reader] = {
     **{name: _file(run_folder, name) for name in ROW_FILES},
     **{name: _file(checkpoint, name) for name in ("manifest.json", "state.json", "arrays.npz")},
     **{name: _file(saved_teacher, name) for name in ("teacher.json", "policy.npz")},
+    "reference.json": _file(reference, "reference.json"),
     **{name: _file(study_file, name) for name in ("file.toml", "file.json")},
     **{name: _file(study_folder, name) for name in ("study.json", "ended.json")},
 }
@@ -278,7 +291,10 @@ def _folder() -> Path:
     )
     found = StudyFolder.create(folder / "study", read_study(STUDY), None)
     found.write_ended({"a/b/c/seed-0": {"status": "failed", "reason": "x"}})
-    (folder / "again").mkdir()
+    for name in ("again", "reference"):
+        (folder / name).mkdir()
+    kept = json.loads(REFERENCE.read_text())
+    write_json(folder / "reference" / REFERENCE.name, {**kept, "runs": kept["runs"][:1]})
     return folder
 
 
@@ -346,8 +362,8 @@ def seeds(target: str) -> tuple[bytes, ...]:
         return tuple(found)
     folder, run = _folder(), _folder() / "run"
     for name in FOLDERS:
-        places = (run, run / "checkpoints" / "00000001", folder / "study", folder / "teacher")
-        for place in places:
+        others = (folder / "study", folder / "teacher", folder / "reference")
+        for place in (run, run / "checkpoints" / "00000001", *others):
             if (place / name).exists():
                 found.append(_input(name, (place / name).read_bytes()))
     toml = b'teachers = ["riac"]\nenvironments = ["teachenv/CartPole-v0"]\nseeds = [0, 7]\n'

@@ -152,5 +152,5 @@ def _read_cassette(path: Path) -> dict[str, str]:
     try:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         return {str(row["key"]): str(row["answer"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: not a cassette of exchanges: {error}") from None

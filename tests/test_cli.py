@@ -14,9 +14,15 @@ from typer.testing import CliRunner
 from worlds import POLE
 
 import students
+import teachers
+from students.data import DATA_STUDENTS
 from teachenv import cli
+from teachenv.envs import ENVS
 from teachenv.errors import UserError
 from teachenv.experiments import catalogue, checkpoint
+from teachenv.experiments.testsets import TEST_SETS
+from teachers.data import DATA_TEACHERS
+from teachers.data.games import GAMES
 
 RUN = ["run", "--env", POLE, "--teacher", "uniform", "--steps", "512", "--round-steps", "256"]
 RUN += [f"--student-arg={a}" for a in ("n_envs=4", "n_steps=64", "batch_size=64", "n_epochs=1")]
@@ -76,8 +82,9 @@ def test_the_list_imports_no_learner_and_names_what_is_not_installed(
 
 def test_list_shows_what_there_is(run: Path) -> None:
     output = call("list")
-    for name in ("teachenv/StumpTracks-v0", "alp-gmm", "pcoreset", "sb3-ppo", "stump-50-v1"):
-        assert name in output
+    tables = (ENVS, teachers.TEACHERS, DATA_TEACHERS, *GAMES.values(), students.STUDENTS)
+    for name in (name for table in (*tables, DATA_STUDENTS, TEST_SETS) for name in table):
+        assert f" {name} " in output  # whole, though the terminal is narrow
     assert "finished" in call("list", str(run.parent))
 
 

@@ -185,7 +185,7 @@ def test_rows_are_of_the_domains_cells_whatever_the_teacher_is_told(
 ) -> None:
     env = f"teachenv/DataGen{variant}-digits-v0"
     settings = {"n_steps": 3, "n_samples": 12, **args}
-    loop.start(config("weakness", env=env, env_args=settings, steps=1), tmp_path / "run")
+    loop.start(config("uniform", env=env, env_args=settings, steps=1), tmp_path / "run")
     run = read_run(tmp_path / "run")
     assert run.task_space.dims[0].choices == tuple(f"digit {n}" for n in range(10))
     assert 30 <= sum(row["episode_length"] for row in run.episodes) <= 36  # repeats are thrown away
@@ -214,6 +214,15 @@ def test_what_has_no_meaning_is_refused_together(tmp_path: Path) -> None:
         loop.start(config("plr"), tmp_path / "run")
     with pytest.raises(ConfigError, match="n_stepss"):
         loop.start(config(env_args={"n_stepss": 3}), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"student: .*gru.*tokens"):
+        loop.start(config(student="gru"), tmp_path / "run")
+    vqa = "teachenv/DataGenSkillList-vqa-v0"
+    with pytest.raises(ConfigError, match="pictures are not shown to language models"):
+        loop.start(config(env=vqa, env_args={}, student="llm"), tmp_path / "run")
+    hidden = DIGITS.replace("SkillList", "OpenEnded")
+    for teacher in ("zpd", "anti", "exp3s"):
+        with pytest.raises(ConfigError, match=f"{teacher} needs cells"):
+            loop.start(config(teacher, env=hidden), tmp_path / "run")
     with pytest.raises(UserError, match="unknown teacher 'zpd'"):
         loop.start(RunConfig(env=POLE, teacher="zpd"), tmp_path / "run")
     assert not (tmp_path / "run").exists()

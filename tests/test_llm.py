@@ -84,9 +84,10 @@ def test_what_cannot_work_is_refused_with_what_to_do(
     with pytest.raises(UserError, match="unknown mode"):
         Chat("m", mode="tape")  # type: ignore[arg-type]
     broken = tmp_path / "broken.jsonl"
-    broken.write_text("{}\n")
-    with pytest.raises(UserError, match="not a cassette"):
-        Chat("m", mode="replay", cassette=str(broken))
+    for damage in ("{}\n", "[" * 100_000):
+        broken.write_text(damage)
+        with pytest.raises(UserError, match="not a cassette"):
+            Chat("m", mode="replay", cassette=str(broken))
     with chat_server(lambda request: "hi") as (url, _):
         pass
     with pytest.raises(UserError, match=re.escape(url)):

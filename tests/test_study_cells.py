@@ -24,7 +24,7 @@ from teachenv.experiments import cells as cells_module
 from teachenv.experiments import loop, task_loop
 from teachenv.experiments.cells import Report, past_scores, play, play_together
 from teachenv.experiments.compare import compare
-from teachenv.experiments.files import read_rows
+from teachenv.experiments.files import StoreError, read_rows
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import read_status
 from teachenv.experiments.study import Cell
@@ -300,6 +300,24 @@ def test_a_mirror_of_another_study_is_refused_before_anything_is_made(
     with pytest.raises(UserError, match="max_failed is 10, but the study says 3; mirror this"):
         compare(other, tmp_path / "study", storage=str(tmp_path / "mirror"))
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["no JSON", "[" * 100_000, "\xff", " " * ((16 << 20) + 1), "[]"],
+    ids=["words", "deep", "no text", "large", "a list"],
+)
+def test_a_damaged_mirror_is_refused_before_anything_is_made(tmp_path: Path, damage: str) -> None:
+    study = read_study(small_study())
+    there = tmp_path / "mirror" / study.cells()[0].name
+    there.mkdir(parents=True)
+    for name in ("config.json", "status.json"):
+        (there / name).write_text(damage, encoding="latin-1")
+    with pytest.raises(StoreError, match=r"config\.json"):
+        compare(study, tmp_path / "study", storage=str(tmp_path / "mirror"))
+    with pytest.raises(StoreError, match=r"status\.json"):
+        Mirror(str(tmp_path / "mirror")).pull(study.cells()[0].name, tmp_path / "here")
+    assert [path.name for path in tmp_path.iterdir()] == ["mirror"]
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ import broken_teachers
 import numpy as np
 import pytest
 import small_teachers
+from bars import Bar
 from small_teachers import LEARNS_FROM, N_TRIALS, REFUSES, build
 
 import teachers
@@ -208,12 +209,14 @@ print(json.dumps(soak(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.ar
 
 
 def soak(id: str, n: int, limit_s: float, mutation: str = "") -> dict[str, float]:
-    """Ask and tell identical outcomes, perhaps with a teacher made worse.
+    """Ask and tell identical outcomes without a warning, perhaps with a teacher made worse.
 
-    Returns megabytes grown after the first third, trials played and seconds.
+    Returns megabytes grown after the first hundred thousand trials, or the first third of fewer,
+    trials played and CPU-seconds.
     """
     import psutil
 
+    warnings.simplefilter("error")
     warnings.simplefilter("ignore", TeacherWarning)
     teacher = small_teachers.told(id, SPACES[home(id)])
     if mutation:
@@ -224,12 +227,14 @@ def soak(id: str, n: int, limit_s: float, mutation: str = "") -> dict[str, float
     memory, start, sizes = psutil.Process().memory_info, time.process_time(), []
     while len(sizes) * every < n and time.process_time() - start < limit_s:
         for _ in range(every):
-            teacher.tell(teacher.ask(), outcome)
+            trial = teacher.ask()
+            teacher.tell(trial, outcome)
+        assert teacher.space.contains(trial.task)
         sizes.append(memory().rss)
-    assert teacher.space.contains(teacher.ask().task)
+    assert not list(check_histories.describe_problems(teacher))
     assert len(sizes) >= 10
     return {
-        "grown_mb": (sizes[-1] - sizes[len(sizes) // 3]) / 2**20,
+        "grown_mb": (sizes[-1] - sizes[min(len(sizes) // 3, 100_000 // every)]) / 2**20,
         "trials": len(sizes) * every,
         "s": time.process_time() - start,
     }
@@ -245,21 +250,47 @@ def soak_elsewhere(*arguments: str) -> dict[str, float]:
     return found
 
 
+def stays_bounded(id: str, limit_s: float, bar: Bar) -> int:
+    """Check that a teacher's memory does, and that it stays sound; returns trials played."""
+    found = soak_elsewhere(id, "1000000", str(limit_s))
+    assert found["grown_mb"] < 20.0
+    trials = int(found["trials"])
+    bar(
+        "L1",
+        f"{id}: {trials:,} trials in {found['s']:.0f} s, {found['grown_mb']:.1f} MB more",
+        teachers=1,
+        trials=trials,
+    )
+    bar("B2", identical_outcomes=trials, teachers_told_100000_alike=int(trials >= 100_000))
+    return trials
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("id", IDS)
 def test_memory_stays_bounded_over_a_million_trials(id, bar):
     """Or as many as a few seconds hold, for teachers that are not cheap."""
-    found = soak_elsewhere(id, "1000000", "200" if id in CHEAP else "8")
-    played = f"{found['trials']:,} trials in {found['s']:.0f} s"
-    assert found["grown_mb"] < 20.0
-    more = f"{found['grown_mb']:.1f} MB more"
-    bar("L1", f"{id}: {played}, {more}", teachers=1, trials=int(found["trials"]))
+    stays_bounded(id, 200 if id in CHEAP else 8, bar)
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.parametrize("id", [id for id in IDS if id not in CHEAP])
+def test_memory_stays_bounded_over_a_million_trials_of_every_teacher(id, bar):
+    assert stays_bounded(id, float("inf"), bar) == 1_000_000
 
 
 def test_growth_is_measured():
     """The measure of the test above sees a teacher that keeps everything."""
     found = soak_elsewhere("uniform", "6000", "60", "KeepsTenKilobytesEach")
     assert found["grown_mb"] > 20.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", ["LeavesTheSpace", "NanWhenScoresAreEqual"])
+def test_teachers_that_go_wrong_on_identical_outcomes_are_found(mutation):
+    """Negative control of the tests above."""
+    with pytest.raises(subprocess.CalledProcessError):
+        soak_elsewhere("uniform", "6000", "60", mutation)
 
 
 # -- messages and books --------------------------------------------------------------------

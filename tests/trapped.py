@@ -79,8 +79,17 @@ class Trapped(gym.Wrapper[Any, Any, Any, Any]):
         if trap["how"] == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if trap["how"] == "hang":
-            time.sleep(3600)
+            self._hang()
         raise TrapError(f"the pole snapped in {moment}")
+
+    def _hang(self) -> None:
+        """Sleep for an hour; writes how long that lasted until something raised."""
+        began = time.monotonic()
+        try:
+            time.sleep(3600)
+        finally:
+            with (self._traps / "hung").open("a") as file:
+                file.write(f"{time.monotonic() - began}\n")
 
 
 def set_trap(
@@ -97,6 +106,11 @@ def lines(traps: Path, name: str) -> list[str]:
     """Return what the poles have written."""
     path = traps / name
     return path.read_text().splitlines() if path.exists() else []
+
+
+def hung_s(traps: Path) -> list[float]:
+    """Return how many seconds each hanging pole hung until that was noticed."""
+    return [float(line) for line in lines(traps, "hung")]
 
 
 def trapped_pole(traps: str, pause_s: float) -> Trapped:

@@ -33,7 +33,7 @@ class Llm:
         batch: Questions in one request.
 
     Raises:
-        UserError: for a format without tokens and a vocabulary.
+        UserError: for a format without a vocabulary, or of anything but tokens.
     """
 
     def __init__(
@@ -49,8 +49,11 @@ class Llm:
         n_shots: int = 32,
         batch: int = 20,
     ) -> None:
-        if "tokens" not in format.fields or not format.vocabulary:
-            raise UserError("student llm: expected items with tokens and a vocabulary")
+        if set(format.fields) != {"tokens"} or not format.vocabulary:
+            raise UserError(
+                "student llm: expected items of tokens with a vocabulary and nothing besides, got "
+                f"items of {', '.join(format.fields)}; pictures are not shown to language models"
+            )
         if not model:
             raise UserError("student llm: name a model (student argument model=...)")
         self.chat = Chat(

@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils.env_checker import check_env
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import students.data
@@ -47,7 +47,7 @@ N_TRIALS = 300
 
 def everything() -> Iterator[Table]:
     """Yield one table each for environments, teachers, students and test sets."""
-    table = Table("environment", "tasks", "mastered above", title="Environments")
+    table = _table("environment", "tasks", "mastered above", title="Environments")
     for env_id in ENVS:
         space, mastery = tasks_of(env_id)
         lines = [f"{dim.name} [{dim.low:g}, {dim.high:g}] {dim.unit}" for dim in space]
@@ -60,14 +60,19 @@ def everything() -> Iterator[Table]:
         ("student", students.STUDENTS),
         ("student of data", students.data.DATA_STUDENTS),
     ):
-        table = Table(title, "what it is", title=_plural(title))
+        table = _table(title, "what it is", title=_plural(title))
         for name, path in entries.items():
             table.add_row(name, _first_line(path))
         yield table
-    table = Table("test set", "what it is", title="Test sets")
+    table = _table("test set", "what it is", title="Test sets")
     for name, function in TEST_SETS.items():
         table.add_row(name, inspect.getdoc(function) or "")
     yield table
+
+
+def _table(name: str, *others: str, title: str) -> Table:
+    """Return a table whose names are whole however narrow the terminal is."""
+    return Table(Column(name, no_wrap=True), *others, title=title)
 
 
 def tasks_of(env_id: str) -> tuple[TaskSpace, float]:
@@ -104,7 +109,8 @@ def runs(folder: Path) -> Iterator[Table]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    table = Table("run", "teacher", "student", "seed", "steps", "mastered", "status")
+    path_column = Column("run", overflow="fold")
+    table = Table(path_column, "teacher", "student", "seed", "steps", "mastered", "status")
     for path in sorted(p for p in [folder, *folder.rglob("*")] if p.is_dir() and is_run(p)):
         try:
             run = read_run(path)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from teachenv.env import FIRST_TEST_LEVEL
 from teachenv.envs.datagen.base_env import DataGenEnv
-from teachenv.errors import UserError, refuse_unknown, unknown
+from teachenv.errors import UserError, unknown
 from teachenv.experiments.config import ConfigError, RunConfig
 from teachenv.experiments.data_signs import HELD_OUT, TAUGHT, data_signs
 from teachenv.experiments.store import Run
@@ -124,12 +124,11 @@ def check_data(config: RunConfig) -> tuple[RunConfig, dict[str, Any], list[TestS
     if problems:
         raise ConfigError("\n".join(problems))
     config = resolve_data(config)
-    try:
-        accepted = students.data.hyper_parameters(config.student)
-        refuse_unknown(f"hyper-parameter of {config.student}", config.student_args, accepted)
-    except UserError as error:
-        problems.append(f"student_args: {error}")
     env = data_env(config)
+    try:
+        students.data.make(config.student, env.domain.format, seed=0, **env.settings.student_args)
+    except (TypeError, ValueError) as error:
+        problems.append(f"student: {error}")
     try:
         data_teacher(config, env)
     except ConfigError as error:
@@ -158,7 +157,8 @@ def data_teacher(config: RunConfig, env: DataGenEnv[Any]) -> DataTeacher:
     if missing:
         raise ConfigError(
             f"teacher: {config.teacher} needs {', '.join(missing)}, which {config.env} does not "
-            "have; DataGenSkillTree environments have trees"
+            "have; DataGenSkillTree environments have trees, all but DataGenOpenEnded tell the "
+            "accuracy of cells"
         )
     shown = flatdim(env.observation_space)
     if teacher.observes not in (0, shown):

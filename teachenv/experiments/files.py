@@ -17,6 +17,7 @@ __all__ = [
     "PATIENCE",
     "StoreError",
     "lock_holder",
+    "parse_json",
     "read_json",
     "read_rows",
     "refuse_links",
@@ -86,11 +87,27 @@ def read_json(path: Path) -> Any:
             raise StoreError(f"{path}: missing, or no plain file")
         if path.stat().st_size > MAX_JSON:
             raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
-        return json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, StoreError):
-            raise
+        return parse_json(path.read_bytes(), path)
+    except OSError as error:
         raise StoreError(f"{path}: not readable as JSON: {error}") from None
+
+
+def parse_json(data: bytes, where: object) -> Any:
+    """Parse what a JSON file of a run or study holds.
+
+    Args:
+        data: All of it, or more of it than there may be.
+        where: The file, for the message.
+
+    Raises:
+        StoreError: if it is not JSON, or is too large to be ours.
+    """
+    if len(data) > MAX_JSON:
+        raise StoreError(f"{where}: larger than {MAX_JSON >> 20} MiB; not a run's")
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{where}: not readable as JSON: {error}") from None
 
 
 def take_lock(folder: Path) -> IO[str]:

@@ -7,13 +7,14 @@ checkpoint that counts them, so that whatever was pushed last, the mirror can be
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from teachenv.errors import UserError
+from teachenv.experiments.checkpoint import MAX_JSON
+from teachenv.experiments.files import StoreError, parse_json
 from teachenv.experiments.store import is_run, read_status
 
 _FIRST = ("config.json", "test_sets.json")
@@ -81,20 +82,33 @@ class Mirror:
         incoming.rename(folder)
 
     def header(self, name: str) -> Any:
-        """Return ``config.json`` of the mirror's copy of a run; ``None`` if there is none."""
+        """Return ``config.json`` of the mirror's copy of a run; ``None`` if there is none.
+
+        Raises:
+            StoreError: if it is damaged.
+        """
         return self._read(f"{name}/config.json")
 
     def _status(self, name: str) -> dict[str, Any] | None:
         """Return the status of the mirror's copy; ``None`` if there is none."""
-        status: dict[str, Any] | None = self._read(f"{name}/status.json")
-        return status
+        status = self._read(f"{name}/status.json")
+        if status is None:
+            return None
+        try:
+            step, word = status["step"], status["status"]
+        except (KeyError, TypeError):
+            step = word = None
+        if type(step) is not int or type(word) is not str:
+            raise StoreError(f"{self._root}/{name}/status.json: the mirror's copy is damaged")
+        return dict(status)
 
     def _read(self, file: str) -> Any:
         try:
             with self._fs.open_input_stream(f"{self._root}/{file}") as source:
-                return json.loads(source.read())
+                data: bytes = source.read(MAX_JSON + 1)
         except FileNotFoundError:
             return None
+        return parse_json(data, f"{self._root}/{file}")
 
     def _files(self, name: str) -> set[str]:
         base = f"{self._root}/{name}"

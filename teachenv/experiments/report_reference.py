@@ -14,6 +14,7 @@ from typing import Any
 from teachenv.experiments.data_signs import Signs
 from teachenv.experiments.files import StoreError, read_json, write_json
 from teachenv.experiments.metrics import Budget, Curve, RunMetrics, Sampled, SetMetrics
+from teachenv.experiments.reference_fields import BUDGET, SIGNS, TEST_SET, wrong_fields
 from teachenv.experiments.report_cells import Entry
 
 FORMAT = 1
@@ -31,7 +32,7 @@ def read_reference(folder: Path) -> list[Entry]:
     """Read the runs of a folder that :func:`write_reference` wrote to.
 
     Raises:
-        StoreError: if there are none, or they are damaged.
+        StoreError: if there are none, or they are damaged; it names the first wrong field.
     """
     path = folder / _FILE
     if not path.exists():
@@ -41,10 +42,17 @@ def read_reference(folder: Path) -> list[Entry]:
     row = read_json(path)
     if not isinstance(row, dict) or row.get("format") != FORMAT:
         raise StoreError(f"{path}: this version reads references of format {FORMAT}")
-    try:
-        return [_entry(run) for run in row["runs"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(f"{path}: not a reference: {error!r}") from None
+    runs = row.get("runs")
+    if not isinstance(runs, list):
+        raise StoreError(f"{path}: runs: expected a list; the file is damaged")
+    entries: dict[tuple[str, str, int], Entry] = {}
+    for number, run in enumerate(runs, start=1):
+        for wrong in wrong_fields(run):
+            raise StoreError(f"{path}, run {number}: {wrong}; the file is damaged")
+        entry = _entry(run)
+        if entries.setdefault((entry.key, entry.teacher, entry.seed), entry) is not entry:
+            raise StoreError(f"{path}, run {number}: seed: there is such a run already")
+    return list(entries.values())
 
 
 def fitting(
@@ -56,9 +64,19 @@ def fitting(
         kept: Runs from earlier.
         entries: The study's.
         teachers: The study's own, whose results from earlier are not used.
+
+    Raises:
+        StoreError: if a run from earlier has other numbers of test tasks than the study's.
     """
     ours, names = {entry.key: entry for entry in entries}, set(teachers)
     used = [entry for entry in kept if entry.teacher not in names and entry.key in ours]
+    for entry in used:
+        wanted, found = _n_tasks(ours[entry.key]), _n_tasks(entry)
+        if found != wanted:
+            raise StoreError(
+                f"{_FILE}, {entry.teacher}, seed {entry.seed}: returns: expected as many as test "
+                f"tasks, {wanted}, got {found}; the file is damaged"
+            )
     reasons: dict[str, None] = {}
     for entry in kept:
         if entry.key in ours:
@@ -87,6 +105,10 @@ def _difference(ours: Entry, theirs: Entry) -> str:
     )
 
 
+def _n_tasks(entry: Entry) -> dict[str, int]:
+    return {name: len(values) for name, values in entry.returns.items()}
+
+
 def _versions(used: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
     theirs = [entry.versions for entry in used]
     if not theirs or not entries or all(versions == entries[0].versions for versions in theirs):
@@ -95,18 +117,19 @@ def _versions(used: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
+    """Return a checked run; figures that may be missing are ``None``."""
     figures = dict(row["metrics"])
-    figures["budget"] = Budget(**figures["budget"])
+    figures["budget"] = Budget(**{**dict.fromkeys(BUDGET), **figures["budget"]})
     figures["sampled"] = Sampled(**figures["sampled"])
     figures["test_sets"] = {name: _set(mine) for name, mine in figures["test_sets"].items()}
     if figures.get("signs") is not None:
-        figures["signs"] = Signs(**figures["signs"])
+        figures["signs"] = Signs(**{**dict.fromkeys(SIGNS), **figures["signs"]})
     returns = {name: tuple(map(float, values)) for name, values in row["returns"].items()}
-    machines = tuple(row.get("machines", ()))
+    machines = tuple(row.get("machines") or ())
     made = {"metrics": RunMetrics(**figures), "returns": returns, "machines": machines}
     return Entry(**{**row, **made})
 
 
 def _set(row: Mapping[str, Any]) -> SetMetrics:
     curve = Curve(**{name: tuple(values) for name, values in row["curve"].items()})
-    return SetMetrics(**{**row, "curve": curve})
+    return SetMetrics(**{**dict.fromkeys(TEST_SET), **row, "curve": curve})

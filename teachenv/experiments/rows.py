@@ -8,24 +8,27 @@ from typing import Any
 
 from teachenv.experiments.files import StoreError
 
-__all__ = ["check_rows"]
+__all__ = ["KINDS", "check_rows", "is_number", "of_another_kind"]
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300  # not NaN either
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number that NumPy can hold, and compute with."""
+    if type(value) is int:
+        return abs(value) < 2**63
+    return type(value) is float and abs(value) < 1e300  # not NaN either
 
 
 KINDS: Mapping[str, Callable[[Any], bool]] = {
     "a whole number": lambda value: type(value) is int and 0 <= value < 2**63,
-    "a finite number": _number,
-    "a finite number, if any": lambda value: value is None or _number(value),
-    "finite numbers": lambda value: type(value) is list and all(map(_number, value)),
+    "a finite number": is_number,
+    "a finite number, if any": lambda value: value is None or is_number(value),
+    "finite numbers": lambda value: type(value) is list and all(map(is_number, value)),
     "true or false": lambda value: type(value) is bool,
     "a list of true and false": lambda value: (
         type(value) is list and set(map(type, value)) <= {bool}
     ),
     "finite numbers by name": lambda value: (
-        type(value) is dict and all(map(_number, value.values()))
+        type(value) is dict and all(map(is_number, value.values()))
     ),
     "text": lambda value: type(value) is str,
     "texts by name, if any": lambda value: (
@@ -95,11 +98,11 @@ def check_rows(
 def _wrong(
     file: str, row: Mapping[str, Any], n_dims: int, n_tasks: Mapping[str, int]
 ) -> Iterator[str]:
-    yield from _of_another_kind(row, FIELDS[file])
+    yield from of_another_kind(row, FIELDS[file])
     if file == "episodes.jsonl" and len(row["task"]) != n_dims:
         yield f"task: expected {n_dims} numbers, got {len(row['task'])}"
     if file == "evals.jsonl":
-        yield from _of_another_kind(row, EVALUATED if row["status"] == "ok" else {"error": "text"})
+        yield from of_another_kind(row, EVALUATED if row["status"] == "ok" else {"error": "text"})
         if row["test_set"] not in n_tasks:
             yield f"test_set: expected one of {list(n_tasks)}, got {row['test_set']!r:.80}"
         for name in PER_TASK if row["status"] == "ok" else ():
@@ -107,7 +110,12 @@ def _wrong(
                 yield f"{name}: expected {n_tasks[row['test_set']]} values, got {len(row[name])}"
 
 
-def _of_another_kind(row: Mapping[str, Any], fields: Mapping[str, str]) -> Iterator[str]:
+def of_another_kind(
+    row: Mapping[str, Any],
+    fields: Mapping[str, str],
+    kinds: Mapping[str, Callable[[Any], bool]] = KINDS,
+) -> Iterator[str]:
+    """Yield what is wrong with the fields of a row, which are of the kinds that are named."""
     for name, kind in fields.items():
-        if not KINDS[kind](row.get(name)):
+        if not kinds[kind](row.get(name)):
             yield f"{name}: expected {kind}, got {row.get(name)!r:.80}"

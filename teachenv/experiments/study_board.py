@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from teachenv.experiments.cells import Report
+from teachenv.experiments.files import StoreError
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.study_status import CellStatus, study_status
 from teachenv.experiments.study_store import StudyFolder
@@ -95,7 +96,7 @@ class Board:
             return
         try:
             self._mirror.pull(name, self._folder.runs / name)
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self._listener(self, f"{name}: not fetched from the mirror: {error}")
 
     def _open(self, name: str) -> bool:

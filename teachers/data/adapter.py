@@ -45,6 +45,8 @@ class TaskTeacher(DataTeacher):
         UserError: if the teacher needs signals that students of data do not have.
     """
 
+    needs = frozenset({"cells"})
+
     def __init__(
         self,
         syllabus: Syllabus,

@@ -19,6 +19,9 @@ __all__ = ["Cells", "DataTeacher", "WeightTeacher"]
 Cells = NDArray[np.float64]
 """One number per cell: float64, shape ``(n_skills, n_levels)``."""
 
+CHANNELS = frozenset({"cells", "rehearsal", "trees"})
+"""Needs that are no privileged maps."""
+
 MAPS = ("accuracy", "delta", "loss", "confidence", "data_share", "last_alloc", "visible")
 
 
@@ -42,7 +45,8 @@ class DataTeacher(ABC):
     Attributes:
         id: The name under which :func:`teachers.data.make` knows the class.
         needs: What it must be given besides readings: "learnable" (in ``Reading.privileged``),
-            "rehearsal" (to :meth:`begin`), "trees" (in ``Reading.trees``).
+            "rehearsal" (to :meth:`begin`), "trees" (in ``Reading.trees``), "cells" (an
+            environment that tells the accuracy of cells at all).
         observes: Length of the ``Reading.observation`` it goes by; 0 if it goes by none.
     """
 
@@ -243,7 +247,7 @@ def check_reading(call: str, reading: Reading, syllabus: Syllabus, needs: frozen
             f"{call}: trees: expected {len(syllabus.skills)}, one per skill, got "
             f"{len(reading.trees)}; DataGenSkillTree environments have them"
         )
-    for name in sorted(needs - {"rehearsal", "trees"}):
+    for name in sorted(needs - CHANNELS):
         if name not in reading.privileged:
             raise ValueError(f"{call}: the reading holds no privileged map {name!r}")
         maps[name] = reading.privileged[name]

@@ -13,7 +13,7 @@ from teachenv.findings import Finding
 from teachenv.lesson import DataPlan, Lesson, Reading, Syllabus
 from teachenv.trees import read_moves
 from teachers import probe
-from teachers.data.base import Cells, DataTeacher
+from teachers.data.base import CHANNELS, Cells, DataTeacher
 from teachers.data.pretender import SAMPLE_SYLLABI, Mood, Pretender, drive, rehearsal
 
 __all__ = ["Factory", "check_data_teacher"]
@@ -204,7 +204,7 @@ def _bad_readings(good: Reading, needs: frozenset[str]) -> dict[str, Reading]:
     nan[0, 0] = np.nan
     missing = {"missing-privileged": replace(good, privileged={})}
     return {
-        **(missing if needs - {"rehearsal", "trees"} else {}),
+        **(missing if needs - CHANNELS else {}),
         **({"missing-trees": replace(good, trees=())} if "trees" in needs else {}),
         "nan-accuracy": replace(good, accuracy=nan),
         "infinite-loss": replace(good, loss=good.loss + np.inf),

@@ -32,6 +32,8 @@ class SignalTeacher(WeightTeacher):
         problems: What the method found wrong with its own hyper-parameters.
     """
 
+    needs = frozenset({"cells"})
+
     def __init__(
         self,
         syllabus: Syllabus,

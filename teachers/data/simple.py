@@ -46,6 +46,7 @@ class Anti(WeightTeacher):
     """
 
     id = "anti"
+    needs = frozenset({"cells"})
 
     def __init__(self, syllabus: Syllabus, *, seed: int = 0, explore: float = 0.0) -> None:
         super().__init__(syllabus, seed=seed, explore=explore)

@@ -49,6 +49,7 @@ class OpenEnded(DataGenEnv[NDArray[Any]]):
     """
 
     action_mode = "orders"
+    provides = DataGenEnv.provides - {"cells"}
 
     def __init__(
         self,

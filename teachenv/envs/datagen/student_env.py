@@ -41,7 +41,7 @@ class StudentEnv(gym.Env[Observation, ActType]):
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  as Gymnasium has it
-    provides = frozenset({"learnable", "rehearsal"})
+    provides = frozenset({"cells", "learnable", "rehearsal"})
     return_range = (0.0, 1.0)
     mastery = MASTERED
 
