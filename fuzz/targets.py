@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of tasks, configurations, studies, run folders, references, teachers.
+"""What is fuzzed: every reader of tasks, configurations, studies, run folders and other results.
 
 An input is the name of a document, a line break, and the document. Whatever it holds, a reader
 returns or raises :class:`teachenv.errors.UserError`, whose message the command line prints; and

@@ -28,6 +28,7 @@ from teachenv.experiments.files import StoreError, read_rows
 from teachenv.experiments.mirror import Mirror
 from teachenv.experiments.store import read_status
 from teachenv.experiments.study import Cell
+from teachenv.experiments.study_board import Board
 from teachenv.experiments.study_file import read_study
 from teachenv.experiments.study_store import StudyFolder
 
@@ -318,6 +319,10 @@ def test_a_damaged_mirror_is_refused_before_anything_is_made(tmp_path: Path, dam
     with pytest.raises(StoreError, match=r"status\.json"):
         Mirror(str(tmp_path / "mirror")).pull(study.cells()[0].name, tmp_path / "here")
     assert [path.name for path in tmp_path.iterdir()] == ["mirror"]
+    folder = StudyFolder.create(tmp_path / "study", study, str(tmp_path / "mirror"))
+    told: list[str] = []
+    Board(folder, retries=0, listener=lambda _, message: told.append(message))
+    assert ["not fetched from the mirror" in text for text in told] == [True]
 
 
 @pytest.mark.slow
