@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
 import numpy as np
 import pytest
 
 import students.data
+import teachers.data
 from teachenv.envs.datagen.classroom import Classroom
 from teachenv.envs.datagen.domain import make_domain
 from teachenv.envs.datagen.engine import Engine
-from teachenv.lesson import DataPlan
+from teachenv.lesson import DataPlan, Lesson
 
 
 def taught(skill: str, weights: list[float], *, lessons: int, width: int, seed: int) -> np.ndarray:
@@ -39,3 +44,36 @@ def test_a_fresh_student_of_the_hardest_sums_learns_none() -> None:
     hardest = taught("add", [0] * 5 + [1], lessons=25, width=64, seed=0)
     assert uniform.mean() > 0.6
     assert hardest.mean() < 0.25 * uniform.mean()
+
+
+@pytest.mark.slow
+def test_where_half_the_cells_are_noise_zpd_beats_uniform_and_the_oracle_zpd() -> None:
+    """As ``benchmarks/datagen/warm_headline.py`` has it, with one seed."""
+    env: Any = gym.make(
+        "teachenv/DataGenSkillList-math-v0",
+        domain_args={"skills": ("add",), "n_noise": 1},
+        profile="warm",
+        warm_levels=3,
+        base_samples=10_000,
+        train_mode="continual",
+        n_steps=20,
+        n_samples=500,
+    ).unwrapped
+    accuracy, on_noise = {}, {}
+    for name in ("uniform", "zpd", "oracle"):
+        env.reset(seed=0)
+        teacher = teachers.data.make(name, env.syllabus, seed=0)
+        teacher.begin()
+        over, given = False, np.zeros(env.syllabus.shape)
+        while not over:
+            plan = teacher.plan(replace(env.reading, privileged=env.privileged()))
+            _, reward, terminated, truncated, info = env.step_plan(plan)
+            over = terminated or truncated
+            given += info["taught"]
+            teacher.tell(Lesson(plan, info["taught"], env.reading, reward, over))
+        accuracy[name] = env.evaluate("test", 100).accuracy[0].mean()
+        on_noise[name] = given[1:].sum() / given.sum()
+    assert accuracy["uniform"] + 0.05 < accuracy["zpd"] < accuracy["oracle"] - 0.05
+    assert on_noise["uniform"] > 0.4
+    assert on_noise["zpd"] < 0.2
+    assert on_noise["oracle"] == 0.0

@@ -31,6 +31,8 @@ TEACHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ZPD": ("zpd", {}),
     "ZPD, even share 0.28": ("zpd", {"explore": 0.28}),
     "missing-skill": ("missing-skill", {}),
+    "target-success": ("target-success", {}),
+    "mastery": ("mastery", {}),
     "oracle": ("oracle", {}),
 }
 
