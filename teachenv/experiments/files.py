@@ -87,25 +87,23 @@ def read_json(path: Path) -> Any:
             raise StoreError(f"{path}: missing, or no plain file")
         if path.stat().st_size > MAX_JSON:
             raise StoreError(f"{path}: larger than {MAX_JSON >> 20} MiB; not a run's")
-        return parse_json(path.read_bytes(), path)
-    except OSError as error:
+        return parse_json(path.read_text(), path)
+    except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: not readable as JSON: {error}") from None
 
 
-def parse_json(data: bytes, where: object) -> Any:
+def parse_json(text: str, where: object) -> Any:
     """Parse what a JSON file of a run or study holds.
 
     Args:
-        data: All of it, or more of it than there may be.
+        text: All of it.
         where: The file, for the message.
 
     Raises:
-        StoreError: if it is not JSON, or is too large to be ours.
+        StoreError: if it is not JSON.
     """
-    if len(data) > MAX_JSON:
-        raise StoreError(f"{where}: larger than {MAX_JSON >> 20} MiB; not a run's")
     try:
-        return json.loads(data.decode())
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{where}: not readable as JSON: {error}") from None
 

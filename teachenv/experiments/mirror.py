@@ -108,7 +108,13 @@ class Mirror:
                 data: bytes = source.read(MAX_JSON + 1)
         except FileNotFoundError:
             return None
-        return parse_json(data, f"{self._root}/{file}")
+        where = f"{self._root}/{file}"
+        if len(data) > MAX_JSON:
+            raise StoreError(f"{where}: larger than {MAX_JSON >> 20} MiB; not a run's")
+        try:
+            return parse_json(data.decode(), where)
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{where}: not readable as JSON: {error}") from None
 
     def _files(self, name: str) -> set[str]:
         base = f"{self._root}/{name}"
