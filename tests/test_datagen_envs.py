@@ -102,6 +102,16 @@ def test_an_episode_repeats_exactly_under_one_seed_whatever_was_played_before(va
     assert play(make(variant, error_rate=0.2, visible_share=0.5), 3) == first
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["SkillList", "SkillTree", "OpenEnded"])
+@pytest.mark.parametrize("domain", ["math", "code", "vqa"])
+def test_episodes_of_other_domains_repeat_exactly(domain: str, variant: str) -> None:
+    small = {"n_steps": 2, "n_samples": 20, "probe_size": 2, "profile": "fresh"}
+    shown = [play(make(variant, domain, **small), seed) for seed in (3, 3, 4)]
+    assert shown[0] == shown[1]
+    assert shown[0][0] != shown[2][0]
+
+
 def test_episodes_without_a_seed_differ_and_follow_from_the_last_seed() -> None:
     def three(env: Any) -> list[float]:
         env.reset(seed=5)
