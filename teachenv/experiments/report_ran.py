@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from teachenv.experiments.report_cells import Entry, Group
 from teachenv.experiments.report_tables import Sheet, without_dashes
@@ -40,13 +41,8 @@ def teachers_sheet(entries: Sequence[Entry]) -> Sheet:
 
 def machines_sheet(entries: Sequence[Entry]) -> Sheet:
     """Return where runs were played, one row for every machine that occurs."""
-    kinds: dict[str, list[Entry]] = {}
-    for entry in entries:
-        for one in entry.machines or ({},):
-            kinds.setdefault(json.dumps(one, sort_keys=True), []).append(entry)
     rows = []
-    for text, runs in kinds.items():
-        one = json.loads(text)
+    for one, runs in _by_kind((one, run) for run in entries for one in run.machines or ({},)):
         partly = sum(len(run.machines) > 1 for run in runs)
         said = _runs_of(runs) + (f", {partly} of them in part" if partly else "")
         known = one or {"cpu": "not recorded"}
@@ -56,16 +52,23 @@ def machines_sheet(entries: Sequence[Entry]) -> Sheet:
 
 def versions_sheet(entries: Sequence[Entry]) -> Sheet:
     """Return the versions of all runs, one column for every set of them that occurs."""
-    kinds: dict[str, list[Entry]] = {}
-    for entry in entries:
-        kinds.setdefault(json.dumps(entry.versions, sort_keys=True), []).append(entry)
-    columns = [(runs[0].versions, runs) for runs in kinds.values()]
+    columns = _by_kind((run.versions, run) for run in entries)
     names = dict.fromkeys(name for versions, _ in columns for name in versions)
     heads = [_runs_of(runs) for _, runs in columns]
     rows = tuple(
         (name, *(str(versions.get(name, "-")) for versions, _ in columns)) for name in names
     )
     return Sheet(("", *heads), rows)
+
+
+def _by_kind(
+    told: Iterable[tuple[Mapping[str, Any], Entry]],
+) -> list[tuple[Mapping[str, Any], list[Entry]]]:
+    """Return every different mapping once, in the order it came, with the runs it came with."""
+    kinds: dict[str, tuple[Mapping[str, Any], list[Entry]]] = {}
+    for one, run in told:
+        kinds.setdefault(json.dumps(one, sort_keys=True), (one, []))[1].append(run)
+    return list(kinds.values())
 
 
 def _runs_of(runs: Sequence[Entry]) -> str:
